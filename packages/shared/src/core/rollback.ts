@@ -1,0 +1,103 @@
+/**
+ * The rollback: which compensations can start now. The order is the reverse of the causal order: a step is undone only
+ * when everything that ran after it is undone or known absent; branches are independent of each other. Nothing of the
+ * plan is stored: it follows from the graph and the state, so it can be asked again at any time.
+ */
+import type { ConditionNode, ForkNode, Graph, GraphNode, Sequence, TaskNode } from "../definition/graph.ts";
+import { enqueueCompensation } from "./advance.ts";
+import type { Enqueue, InstanceState, StepChange } from "./model.ts";
+
+/** What the rollback needs now. */
+export interface RollbackPlan {
+  /** Compensations that can start. */
+  readonly enqueue: readonly Enqueue[];
+  /** Steps whose status changes: into compensation, or rolled back where nothing is to be called. */
+  readonly steps: readonly StepChange[];
+  /** `done`: all is undone. `underway`: something runs or starts. `stuck`: only dead letters are left. */
+  readonly progress: "done" | "underway" | "stuck";
+}
+
+/**
+ * How far the way back through a part of the graph is clear. `boundary`: the savepoint was reached, what is before it
+ * stays as it is.
+ */
+type Clearance = "clear" | "blocked" | "boundary";
+
+interface Walk {
+  readonly state: InstanceState;
+  readonly enqueue: Enqueue[];
+  readonly steps: StepChange[];
+  running: boolean;
+}
+
+/** Plans the next part of a rollback to the state's boundary. */
+export const planRollback = (graph: Graph, state: InstanceState): RollbackPlan => {
+  const walk: Walk = { state, enqueue: [], steps: [], running: false };
+  const blocked = backThrough(walk, graph.root) === "blocked";
+  const underway = walk.running || walk.enqueue.length > 0;
+  return { enqueue: walk.enqueue, steps: walk.steps, progress: blocked ? (underway ? "underway" : "stuck") : "done" };
+};
+
+const backThrough = (walk: Walk, { nodes }: Sequence): Clearance => {
+  for (let index = nodes.length - 1; index >= 0; index--) {
+    const node = nodes[index] as GraphNode;
+    const clearance = backOver(walk, node);
+    if (clearance !== "clear") return clearance;
+  }
+  return "clear";
+};
+
+const backOver = (walk: Walk, node: GraphNode): Clearance => {
+  switch (node.kind) {
+    case "task":
+      return undoTask(walk, node);
+    case "fork":
+      return backOverFork(walk, node);
+    case "condition":
+      return backOverCondition(walk, node);
+    case "savepoint":
+      if (walk.state.boundary === node.name) return "boundary";
+      return undoWithoutCall(walk, node);
+  }
+};
+
+const undoTask = (walk: Walk, node: TaskNode): Clearance => {
+  const { steps, queue } = walk.state;
+  if (queue.has(node.name)) {
+    // It runs: forward, and its result will be adopted; or its compensation does.
+    walk.running = true;
+    return "blocked";
+  }
+  const step = steps.get(node.name);
+  if (step === undefined || step.outcome === "absent") return "clear";
+  if (step.status === "rolled_back" || step.status === "skipped") return "clear";
+  if (step.status === "paused") return "blocked";
+  const compensation = enqueueCompensation(node, step.inputFrom);
+  if (compensation === undefined) return undoWithoutCall(walk, node);
+  walk.enqueue.push(compensation);
+  walk.steps.push({ node: node.name, status: "compensating" });
+  return "blocked";
+};
+
+const backOverFork = (walk: Walk, node: ForkNode): Clearance => {
+  if (!walk.state.steps.has(node.name)) return "clear";
+  // Every branch is walked, also when one is blocked: they are undone beside each other.
+  const branches = [...node.branches.values()].map((branch) => backThrough(walk, branch));
+  return branches.includes("blocked") ? "blocked" : undoWithoutCall(walk, node);
+};
+
+const backOverCondition = (walk: Walk, node: ConditionNode): Clearance => {
+  const side = walk.state.steps.get(node.name)?.side;
+  if (side == null) return "clear";
+  const clearance = backThrough(walk, node[side]);
+  return clearance === "clear" ? undoWithoutCall(walk, node) : clearance;
+};
+
+const undoWithoutCall = (walk: Walk, { name }: GraphNode): Clearance => {
+  const status = walk.state.steps.get(name)?.status;
+  if (status === "waiting") walk.steps.push({ node: name, status: "skipped" });
+  else if (status !== undefined && status !== "rolled_back" && status !== "skipped") {
+    walk.steps.push({ node: name, status: "rolled_back" });
+  }
+  return "clear";
+};

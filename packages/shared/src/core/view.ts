@@ -1,0 +1,47 @@
+/** How an instance looks to a person: every node of its definition with a status, whether it was reached or not. */
+import type { GraphNode, Side } from "../definition/graph.ts";
+import { type InstanceStatus, isTerminal, type Lane, type QueueState, type StepStatus } from "../vocabulary/status.ts";
+
+/** What the view must know of a row. */
+export interface ViewedStep {
+  readonly status: StepStatus;
+  readonly side: Side | null;
+}
+
+/** What the view must know of a row in the queue. */
+export interface ViewedQueue {
+  readonly lane: Lane;
+  readonly state: QueueState;
+}
+
+/**
+ * The status of a node. One without a row was not reached: `skipped` if it stands on a side that was not taken or the
+ * instance has ended, else `pending`.
+ */
+export const statusOf = (
+  node: GraphNode,
+  instance: InstanceStatus,
+  steps: ReadonlyMap<string, ViewedStep>,
+  queue: ReadonlyMap<string, ViewedQueue>,
+): StepStatus => {
+  const queued = queue.get(node.name);
+  if (queued?.lane === "forward") return queued.state === "leased" ? "running" : "pending";
+  const step = steps.get(node.name);
+  if (step !== undefined) return step.status;
+  return isTerminal(instance) || isOnOtherSide(node, steps) ? "skipped" : "pending";
+};
+
+const isOnOtherSide = (node: GraphNode, steps: ReadonlyMap<string, ViewedStep>): boolean => {
+  const { owner } = node.sequence;
+  switch (owner.kind) {
+    case "root":
+      return false;
+    case "branch":
+      return isOnOtherSide(owner.fork, steps);
+    case "side": {
+      const taken = steps.get(owner.condition.name)?.side;
+      return (taken != null && taken !== owner.side) || isOnOtherSide(owner.condition, steps);
+    }
+  }
+};
+

@@ -1,0 +1,59 @@
+/**
+ * What is worth telling other processes after a commit. Hints only save waiting: whoever misses one finds the same by
+ * polling.
+ */
+
+import type { Notifier } from "../store/notifier.ts";
+
+/** What a commit has made possible. */
+export interface Hints {
+  /** Handlers for which steps have become ready. */
+  readonly ready: Set<string>;
+  /** Whether an orchestrator has something to look at. */
+  review: boolean;
+  /** Whether something was delayed, so that the next due time may have moved. */
+  delayed: boolean;
+  /** Instances that have finished. */
+  readonly finished: Set<string>;
+  /** Instances whose running handlers should stop. */
+  readonly abort: Set<string>;
+}
+
+/** Hints that say nothing. */
+export const noHints = (): Hints => ({
+  ready: new Set(),
+  review: false,
+  delayed: false,
+  finished: new Set(),
+  abort: new Set(),
+});
+
+/** Adds what an advance has made possible for an instance. */
+export const hintAdvance = (
+  hints: Hints,
+  instanceId: string,
+  advance: {
+    readonly enqueue: readonly { readonly handler: string; readonly delayMs: number }[];
+    readonly review: boolean;
+    readonly finished: object | null;
+  },
+): void => {
+  for (const { handler, delayMs } of advance.enqueue) {
+    if (delayMs > 0) hints.delayed = true;
+    else hints.ready.add(handler);
+  }
+  if (advance.review) hints.review = true;
+  if (advance.finished !== null) hints.finished.add(instanceId);
+};
+
+/** The item on the `review` channel that says that something was delayed. */
+export const delayedItem = "delayed";
+
+/** Tells other processes; returns at once. */
+export const publishHints = (notifier: Notifier, hints: Hints): void => {
+  if (hints.ready.size > 0) notifier.notify("ready", hints.ready);
+  if (hints.review) notifier.notify("review", ["inbox"]);
+  if (hints.delayed) notifier.notify("review", [delayedItem]);
+  if (hints.finished.size > 0) notifier.notify("finished", hints.finished);
+  if (hints.abort.size > 0) notifier.notify("abort", hints.abort);
+};

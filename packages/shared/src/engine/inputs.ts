@@ -1,0 +1,69 @@
+/** Resolving the inputs of leased steps: what was passed to them, or what their mapping makes of the data. */
+import { needsOfMapping } from "../core/needs.ts";
+import { toStepError } from "../core/step-error.ts";
+import { valueOf } from "../core/value.ts";
+import { type Graph, taskOf } from "../definition/graph.ts";
+import { evaluateMapping, mappingReferences } from "../definition/mapping.ts";
+import type { Mapping } from "../definition/model.ts";
+import type { Executor } from "../store/executor.ts";
+import type { LeasedStep } from "../store/queue.ts";
+import type { StepError } from "../vocabulary/error.ts";
+import type { Json } from "../vocabulary/json.ts";
+import type { GraphCache } from "./graphs.ts";
+import { gatherPayloads, type InstancePayloads } from "./payloads.ts";
+
+/** A leased step with the input that its handler gets, or why there is none. */
+export interface ResolvedStep {
+  readonly leased: LeasedStep;
+  readonly graph: Graph;
+  readonly input: { readonly value: Json } | { readonly error: StepError };
+}
+
+/** Resolves the inputs of steps, with one statement for all the data their mappings look at. */
+export const resolveInputs = async (
+  db: Executor,
+  graphs: GraphCache,
+  leased: readonly LeasedStep[],
+): Promise<ResolvedStep[]> => {
+  const steps = await Promise.all(
+    leased.map(async (step) => {
+      const graph = await graphs.get(db, step.definitionName, step.definitionVersion);
+      return { step, graph, mapping: mappingOf(graph, step) };
+    }),
+  );
+  const wanted = steps.flatMap(({ step, graph, mapping }) =>
+    mapping === undefined ? [] : [{ instanceId: step.instanceId, needs: needsOfMapping(graph, mapping) }],
+  );
+  const payloads = await gatherPayloads(db, wanted);
+  return steps.map(({ step, graph, mapping }) => ({
+    leased: step,
+    graph,
+    input: resolve(graph, step, mapping, payloads.get(step.instanceId)),
+  }));
+};
+
+// A compensation gets the input of the step it undoes, unless it has a mapping of its own.
+const mappingOf = (graph: Graph, step: LeasedStep): Mapping | undefined => {
+  const { json } = taskOf(graph, step.node);
+  return step.lane === "compensation" ? (json.compensation?.input ?? json.input) : json.input;
+};
+
+const resolve = (
+  graph: Graph,
+  step: LeasedStep,
+  mapping: Mapping | undefined,
+  payloads: InstancePayloads | undefined,
+): ResolvedStep["input"] => {
+  const value = JSON.parse(step.value) as Json;
+  if (mapping === undefined || payloads === undefined) return { value };
+  try {
+    const steps: Record<string, Json> = {};
+    for (const name of mappingReferences(mapping).steps) {
+      const output = valueOf(graph, payloads, name);
+      if (output !== undefined) steps[name] = output;
+    }
+    return { value: evaluateMapping(mapping, { input: payloads.input, value, steps }) };
+  } catch (error) {
+    return { error: toStepError(error, `input of '${step.node}': `, "EXPRESSION_FAILED") };
+  }
+};

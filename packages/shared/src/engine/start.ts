@@ -1,0 +1,138 @@
+/** Starting instances: the instance and its first queued steps in one statement, in the caller's transaction if given. */
+import { advanceStart } from "../core/advance.ts";
+import { canonicalJson } from "../definition/fingerprint.ts";
+import type { Graph } from "../definition/graph.ts";
+import { checkAgainstSchema } from "../definition/json-schema.ts";
+import { defaultPriority } from "../definition/model.ts";
+import type { Executor } from "../store/executor.ts";
+import { type ExistingInstance, findExisting, insertInstances, type NewInstance } from "../store/instance.ts";
+import { FloxyError } from "../vocabulary/error.ts";
+import { newId } from "../vocabulary/id.ts";
+import type { Json } from "../vocabulary/json.ts";
+import { encodePayload } from "../vocabulary/json-check.ts";
+import { idempotencyKeyLimit } from "../vocabulary/limit.ts";
+import type { GraphCache } from "./graphs.ts";
+import { type Hints, hintAdvance } from "./hints.ts";
+
+/** A request to start an instance. */
+export interface StartRequest {
+  readonly definitionName: string;
+  /** By default the highest registered version that is not deprecated. */
+  readonly definitionVersion?: number | undefined;
+  readonly input: unknown;
+  /** 0 to 100; by default the definition's, else 50. */
+  readonly priority?: number | undefined;
+  /** A JSON object that handlers can read. */
+  readonly metadata?: unknown;
+  /** A repeat with the same definition name and key answers the existing instance. */
+  readonly idempotencyKey?: string | undefined;
+}
+
+/** What became of a request to start. */
+export interface Started {
+  readonly instanceId: string;
+  /** `false` if the instance existed already under the same idempotency key. */
+  readonly created: boolean;
+}
+
+/** A request that was checked and encoded; sending it again starts nothing twice. */
+export interface PreparedStart {
+  readonly row: NewInstance;
+}
+
+/**
+ * Checks and encodes a request. Throws a typed error that says what to do, and writes nothing, when the definition is
+ * unknown or a value is not acceptable.
+ */
+export const prepareStart = async (
+  db: Executor,
+  graphs: GraphCache,
+  request: StartRequest,
+  options: { readonly payloadLimit?: number | undefined } = {},
+): Promise<PreparedStart> => {
+  const graph = await graphs.get(db, request.definitionName, request.definitionVersion ?? null);
+  const { name, version, priority: ownPriority } = graph.definition;
+  const input = encodePayload(request.input, "the input", options.payloadLimit);
+  const metadata = encodePayload(request.metadata ?? {}, "the metadata", options.payloadLimit);
+  if (!metadata.startsWith("{")) throw new FloxyError("OPTION_INVALID", "The metadata must be a JSON object.");
+  const parsed = JSON.parse(input) as Json;
+  assertInput(graph, parsed);
+  const row: NewInstance = {
+    instanceId: newId(),
+    definitionName: name,
+    definitionVersion: version,
+    priority: assertPriority(request.priority ?? ownPriority ?? defaultPriority),
+    input,
+    metadata,
+    idempotencyKey: assertKey(request.idempotencyKey ?? null),
+    advance: advanceStart(graph, { input: parsed, rows: new Map() }),
+  };
+  return { row };
+};
+
+/**
+ * Inserts prepared instances in one statement. The same prepared start may be sent again when the answer was lost: its
+ * id tells it apart. Answers one result per start, in order; throws `IDEMPOTENCY_CONFLICT` if a key was used before
+ * with another input.
+ */
+export const insertStarts = async (
+  db: Executor,
+  starts: readonly PreparedStart[],
+  hints: Hints,
+): Promise<(Started | FloxyError)[]> => {
+  const rows = starts.map(({ row }) => row);
+  const inserted = await insertInstances(db, rows);
+  for (const [index, row] of rows.entries()) if (inserted[index]) hintAdvance(hints, row.instanceId, row.advance);
+  const left = rows.filter((_, index) => !inserted[index]);
+  const standing = left.length === 0 ? [] : await findExisting(db, left);
+  return rows.map((row, index) =>
+    inserted[index] ? { instanceId: row.instanceId, created: true } : resolveExisting(row, standing),
+  );
+};
+
+const resolveExisting = (row: NewInstance, standing: readonly ExistingInstance[]): Started | FloxyError => {
+  const own = standing.find(({ instanceId }) => instanceId === row.instanceId);
+  if (own !== undefined) return { instanceId: row.instanceId, created: true };
+  const found = standing.find(
+    ({ definitionName, idempotencyKey }) =>
+      definitionName === row.definitionName && idempotencyKey === row.idempotencyKey,
+  );
+  if (found === undefined) {
+    const message = `The instance with idempotency key '${row.idempotencyKey}' was removed just now. Start again.`;
+    return new FloxyError("DATABASE_UNAVAILABLE", message);
+  }
+  const same = canonicalJson(JSON.parse(found.input) as Json) === canonicalJson(JSON.parse(row.input) as Json);
+  if (same) return { instanceId: found.instanceId, created: false };
+  return new FloxyError(
+    "IDEMPOTENCY_CONFLICT",
+    `Idempotency key '${row.idempotencyKey}' of definition '${row.definitionName}' was used before with another input, ` +
+      `by instance ${found.instanceId}. Use another key for another input.`,
+    { data: { instanceId: found.instanceId } },
+  );
+};
+
+const assertInput = (graph: Graph, input: Json): void => {
+  const { name, version, inputSchema } = graph.definition;
+  if (inputSchema === undefined) return;
+  const problems = checkAgainstSchema(inputSchema, input);
+  if (problems.length === 0) return;
+  const list = problems.map(({ path, message }) => `${path || "input"}: ${message}`).join("; ");
+  throw new FloxyError("INPUT_INVALID", `The input does not fit definition '${name}' version ${version}: ${list}`, {
+    problems,
+  });
+};
+
+const assertPriority = (priority: number): number => {
+  if (Number.isInteger(priority) && priority >= 0 && priority <= 100) return priority;
+  throw new FloxyError("OPTION_INVALID", `The priority must be an integer from 0 to 100, not ${String(priority)}.`);
+};
+
+const assertKey = (key: string | null): string | null => {
+  if (key === null) return null;
+  const storable = typeof key === "string" && key.isWellFormed() && !key.includes("\0");
+  if (storable && key.length > 0 && key.length <= idempotencyKeyLimit) return key;
+  throw new FloxyError(
+    "OPTION_INVALID",
+    `The idempotency key must be a string of 1 to ${idempotencyKeyLimit} characters without NUL, not ${JSON.stringify(key)?.slice(0, 80)}.`,
+  );
+};

@@ -1,0 +1,51 @@
+/**
+ * How the store talks to PostgreSQL: verbs take an executor, which is a pool, one transaction, or the caller's own
+ * client. Nothing here imports the driver.
+ */
+
+/** A statement of the store: SQL text that is made once for each schema name. */
+export interface Statement {
+  /** Short and unique; names the prepared statement where those are used. */
+  readonly name: string;
+  /** The text for a schema, given as a quoted identifier. */
+  text(schema: string): string;
+}
+
+/** Makes a statement. The text is built once for each schema and kept. */
+export const statement = (name: string, build: (schema: string) => string): Statement => {
+  const texts = new Map<string, string>();
+  return {
+    name,
+    text(schema) {
+      let text = texts.get(schema);
+      if (text === undefined) {
+        text = build(schema);
+        texts.set(schema, text);
+      }
+      return text;
+    },
+  };
+};
+
+/** Runs statements: on a pool, inside one transaction, or on a client that the caller brought. */
+export interface Executor {
+  /** The schema that the tables are in, as a quoted identifier. */
+  readonly schema: string;
+  /** Runs one statement and gives its rows. */
+  query<Row extends object>(statement: Statement, values?: readonly unknown[]): Promise<Row[]>;
+}
+
+/** A database with connections of its own. */
+export interface Database extends Executor {
+  /** Runs `work` in one transaction; rolls back if it throws. Keep it short, and free of user code. */
+  transaction<T>(work: (tx: Executor) => Promise<T>): Promise<T>;
+  /** Ends all connections once they are idle. */
+  close(): Promise<void>;
+}
+
+/** Turns rows into one array a column, in the order of `keys`: the shape that `unnest` takes. */
+export const columns = <Row extends object>(rows: readonly Row[], keys: readonly (keyof Row)[]): unknown[][] =>
+  keys.map((key) => rows.map((row) => row[key]));
+
+/** Quotes an identifier for SQL. */
+export const quoteIdentifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;

@@ -1,0 +1,208 @@
+/** Instances: starting them, looking at them, listing them. */
+import type { Advance } from "../core/model.ts";
+import type { StepError } from "../vocabulary/error.ts";
+import type { JsonObject } from "../vocabulary/json.ts";
+import type { InstanceStatus } from "../vocabulary/status.ts";
+import { columns, type Executor, type Statement, statement } from "./executor.ts";
+
+/** An instance to insert, with what follows from its start. */
+export interface NewInstance {
+  /** Made by the caller, so that a repeat of a call whose answer was lost is recognised. */
+  readonly instanceId: string;
+  readonly definitionName: string;
+  readonly definitionVersion: number;
+  readonly priority: number;
+  /** JSON text. */
+  readonly input: string;
+  /** JSON text of an object. */
+  readonly metadata: string;
+  readonly idempotencyKey: string | null;
+  readonly advance: Advance;
+}
+
+/**
+ * Inserts instances with their first steps, in one statement. Answers for each, in order, whether it was inserted; one
+ * that was not has the id or the idempotency key of an instance that exists.
+ */
+export const insertInstances = async (db: Executor, instances: readonly NewInstance[]): Promise<boolean[]> => {
+  const rows = instances.map((instance, ordinal) => ({
+    ...instance,
+    ordinal,
+    review: instance.advance.review,
+    finish: instance.advance.finished !== null,
+    outputFrom: instance.advance.finished?.outputFrom ?? null,
+  }));
+  const records = instances.flatMap((instance, parent) =>
+    instance.advance.records.map((r) => ({ parent, ...r, error: r.error === null ? null : JSON.stringify(r.error) })),
+  );
+  const enqueue = instances.flatMap((instance, parent) => instance.advance.enqueue.map((e) => ({ parent, ...e })));
+  const inserted = await db.query<{ instanceId: string }>(insertStatement, [
+    ...columns(rows, ["ordinal", "instanceId", "definitionName", "definitionVersion", "priority", "input", "metadata"]),
+    ...columns(rows, ["idempotencyKey", "review", "finish", "outputFrom"]),
+    ...columns(records, ["parent", "node", "status", "side", "error", "inputFrom"]),
+    ...columns(enqueue, ["parent", "node", "handler", "priority", "delayMs", "timeoutMs", "inputFrom"]),
+  ]);
+  const ids = new Set(inserted.map((row) => row.instanceId));
+  return instances.map((instance) => ids.has(instance.instanceId));
+};
+
+// Sorted by idempotency key, so that two bulk starts with the same keys cannot wait for each other in a circle.
+const insertStatement: Statement = statement(
+  "insert_instances",
+  (schema) => `
+WITH request AS (
+  SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::int[], $5::int[], $6::text[], $7::text[], $8::text[],
+                       $9::boolean[], $10::boolean[], $11::text[])
+    AS r(ordinal, instance_id, definition_name, definition_version, priority, input, metadata, idempotency_key,
+         review, finish, output_from)
+),
+inserted AS (
+  INSERT INTO ${schema}.instance (instance_id, definition_name, definition_version, status, priority, input, output_from,
+                            metadata, idempotency_key, finished_at)
+  SELECT instance_id, definition_name, definition_version, CASE WHEN finish THEN 'completed' ELSE 'running' END, priority,
+         input::json, output_from, metadata::jsonb, idempotency_key, CASE WHEN finish THEN statement_timestamp() END
+  FROM request ORDER BY definition_name, idempotency_key, instance_id
+  ON CONFLICT DO NOTHING
+  RETURNING instance_id
+),
+fresh AS (SELECT r.* FROM request r JOIN inserted USING (instance_id)),
+passed AS (
+  INSERT INTO ${schema}.step (instance_id, node, status, outcome, side, error, input_from)
+  SELECT f.instance_id, r.node, r.status, CASE r.status WHEN 'failed' THEN 'absent' ELSE 'happened' END, r.side,
+         r.error::json, r.input_from
+  FROM unnest($12::int[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[])
+    AS r(parent, node, status, side, error, input_from)
+  JOIN fresh f ON f.ordinal = r.parent
+  RETURNING instance_id, node, status, side, error
+),
+enqueued AS (
+  INSERT INTO ${schema}.queue (instance_id, node, lane, handler, state, priority, key, ready_at, epoch, timeout_ms, input_from)
+  SELECT f.instance_id, e.node, 'forward', e.handler, CASE WHEN e.delay_ms > 0 THEN 'delayed' ELSE 'ready' END,
+         coalesce(e.priority, f.priority),
+         ${schema}.priority_key(statement_timestamp() + e.delay_ms * interval '1 ms', coalesce(e.priority, f.priority), 'forward'),
+         statement_timestamp() + e.delay_ms * interval '1 ms', 0, e.timeout_ms, e.input_from
+  FROM unnest($18::int[], $19::text[], $20::text[], $21::int[], $22::bigint[], $23::bigint[], $24::text[])
+    AS e(parent, node, handler, priority, delay_ms, timeout_ms, input_from)
+  JOIN fresh f ON f.ordinal = e.parent
+),
+noted AS (INSERT INTO ${schema}.inbox (instance_id) SELECT instance_id FROM fresh WHERE review),
+told AS (
+  INSERT INTO ${schema}.event (instance_id, type, node, data)
+  SELECT instance_id, 'instance.started', NULL, NULL FROM fresh
+  UNION ALL
+  SELECT instance_id, CASE status WHEN 'waiting' THEN 'step.waiting' WHEN 'failed' THEN 'step.failed' ELSE 'step.completed' END,
+         node,
+         CASE WHEN side IS NOT NULL THEN json_build_object('side', side) WHEN error IS NOT NULL THEN json_build_object('error', error) END
+  FROM passed
+  UNION ALL
+  SELECT instance_id, 'instance.completed', NULL, NULL FROM fresh WHERE finish
+)
+SELECT instance_id AS "instanceId" FROM inserted`,
+);
+
+/** An instance that stands where a new one was to be inserted. */
+export interface ExistingInstance {
+  readonly instanceId: string;
+  readonly definitionName: string;
+  readonly definitionVersion: number;
+  readonly idempotencyKey: string | null;
+  /** JSON text. */
+  readonly input: string;
+}
+
+/** Finds instances by id or by definition name and idempotency key. */
+export const findExisting = (
+  db: Executor,
+  wanted: readonly Pick<NewInstance, "instanceId" | "definitionName" | "idempotencyKey">[],
+): Promise<ExistingInstance[]> =>
+  db.query<ExistingInstance>(existingStatement, columns(wanted, ["instanceId", "definitionName", "idempotencyKey"]));
+
+const existingStatement: Statement = statement(
+  "find_existing",
+  (schema) => `
+SELECT i.instance_id AS "instanceId", i.definition_name AS "definitionName", i.definition_version AS "definitionVersion",
+       i.idempotency_key AS "idempotencyKey", i.input::text AS input
+FROM unnest($1::text[], $2::text[], $3::text[]) AS w(instance_id, definition_name, idempotency_key)
+JOIN ${schema}.instance i
+  ON i.instance_id = w.instance_id
+  OR (i.definition_name = w.definition_name AND i.idempotency_key = w.idempotency_key)`,
+);
+
+/** The row of an instance. Payloads are JSON text. */
+export interface InstanceRow {
+  readonly instanceId: string;
+  readonly definitionName: string;
+  readonly definitionVersion: number;
+  readonly status: InstanceStatus;
+  readonly priority: number;
+  readonly input: string;
+  readonly output: string | null;
+  readonly metadata: JsonObject;
+  readonly idempotencyKey: string | null;
+  readonly cause: StepError | null;
+  readonly boundary: string | null;
+  readonly createdAt: Date;
+  readonly finishedAt: Date | null;
+}
+
+const instanceColumns = (schema: string): string => `
+  i.instance_id AS "instanceId", i.definition_name AS "definitionName", i.definition_version AS "definitionVersion",
+  i.status, i.priority, i.input::text AS input,
+  CASE WHEN i.status = 'completed' AND i.output_from IS NULL THEN i.input::text
+       WHEN i.status = 'completed' THEN (SELECT t.output::text FROM ${schema}.step t
+                                         WHERE t.instance_id = i.instance_id AND t.node = i.output_from) END AS output,
+  i.metadata, i.idempotency_key AS "idempotencyKey", i.cause::jsonb AS cause, i.boundary,
+  i.created_at AS "createdAt", i.finished_at AS "finishedAt"`;
+
+/** Reads one instance. */
+export const getInstance = async (db: Executor, instanceId: string): Promise<InstanceRow | undefined> => {
+  const [row] = await db.query<InstanceRow>(getStatement, [instanceId]);
+  return row;
+};
+
+const getStatement: Statement = statement(
+  "get_instance",
+  (schema) => `SELECT ${instanceColumns(schema)} FROM ${schema}.instance i WHERE i.instance_id = $1`,
+);
+
+/** Which instances to list. */
+export interface ListFilter {
+  readonly definitionName?: string | undefined;
+  readonly statuses?: readonly InstanceStatus[] | undefined;
+  /** Only instances older than this id: where the page before ended. */
+  readonly before?: string | undefined;
+  /** The most rows to answer. */
+  readonly limit: number;
+}
+
+/** Lists instances, the newest first, by keyset. */
+export const listInstances = (db: Executor, filter: ListFilter): Promise<InstanceRow[]> =>
+  db.query<InstanceRow>(listStatement, [
+    filter.definitionName ?? null,
+    filter.statuses ?? null,
+    filter.before ?? null,
+    filter.limit,
+  ]);
+
+const listStatement: Statement = statement(
+  "list_instances",
+  (schema) => `
+SELECT ${instanceColumns(schema)} FROM ${schema}.instance i
+WHERE ($1::text IS NULL OR i.definition_name = $1) AND ($2::text[] IS NULL OR i.status = ANY ($2))
+  AND ($3::text IS NULL OR i.instance_id < $3)
+ORDER BY i.instance_id DESC LIMIT $4`,
+);
+
+/** Says which of these instances have finished, and how. */
+export const finishedAmong = (
+  db: Executor,
+  instanceIds: readonly string[],
+): Promise<{ readonly instanceId: string; readonly status: InstanceStatus }[]> =>
+  db.query(finishedStatement, [instanceIds]);
+
+const finishedStatement: Statement = statement(
+  "finished_among",
+  (schema) => `
+SELECT instance_id AS "instanceId", status FROM ${schema}.instance
+WHERE instance_id = ANY ($1::text[]) AND finished_at IS NOT NULL`,
+);

@@ -1,0 +1,243 @@
+/**
+ * Settling: the one statement in which the results of attempts become true. Many steps of many instances at once, each
+ * fenced by its lease's token, together with all that follows from them: successors, records of nodes passed, events,
+ * the end of an instance, and the note to the orchestrator.
+ */
+import type { Advance } from "../core/model.ts";
+import type { Outcome } from "../vocabulary/status.ts";
+import { columns, type Executor, type Statement, statement } from "./executor.ts";
+
+/**
+ * What became of an attempt. `completed` and `failed` are final, `retry` calls the handler again after `delayMs`,
+ * `released` gives the lease back before the handler was called, so the attempt does not count.
+ */
+export type Verdict = "completed" | "retry" | "failed" | "released";
+
+/** The result of one attempt. */
+export interface Settlement {
+  readonly instanceId: string;
+  readonly node: string;
+  /** The fencing token of the lease; without the current one nothing is written. */
+  readonly token: number;
+  readonly verdict: Verdict;
+  /** The handler's output as JSON text, when it completed. */
+  readonly output: string | null;
+  /** The error as JSON text, when it did not. */
+  readonly error: string | null;
+  /** What is known of the effects of a failed forward step. */
+  readonly outcome: Outcome | null;
+  /** The wait before the next attempt, in milliseconds. */
+  readonly delayMs: number;
+  /** What follows in the graph, for a forward step that completed. */
+  readonly advance: Advance | null;
+}
+
+/**
+ * What became of a settlement. `settled`: written. `adopted`: written, but the instance was frozen meanwhile, so the
+ * graph does not advance and the step joins the rollback. `lost`: the lease had been lost, nothing was written.
+ */
+export type SettleResult = "settled" | "adopted" | "lost";
+
+/** The parameters of {@link settle}. */
+export interface SettleParams {
+  readonly settlements: readonly Settlement[];
+  /** Who settles; for the event of a settlement that is refused. */
+  readonly workerId: string;
+  /** Settle only leases that have expired, by the database's clock: how an orchestrator takes over. */
+  readonly onlyExpired?: boolean;
+}
+
+/**
+ * Writes results and all that follows from them, in one statement. Answers one result per settlement, in order.
+ * Repeating a call whose answer was lost is safe: the same token is recognised and answered `settled`.
+ */
+export const settle = async (db: Executor, params: SettleParams): Promise<SettleResult[]> => {
+  const { settlements, workerId, onlyExpired = false } = params;
+  const rows = settlements.map((settlement, ordinal) => ({ ordinal, ...settlement, ...flags(settlement.advance) }));
+  const records = settlements.flatMap((s, parent) => (s.advance?.records ?? []).map((r) => ({ parent, ...asText(r) })));
+  const enqueue = settlements.flatMap((s, parent) => (s.advance?.enqueue ?? []).map((e) => ({ parent, ...e })));
+  const answers = await db.query<{ ordinal: number; result: SettleResult }>(settleStatement, [
+    ...columns(rows, ["ordinal", "instanceId", "node", "token", "verdict", "output", "error", "outcome", "delayMs"]),
+    ...columns(rows, ["review", "finish", "outputFrom"]),
+    ...columns(records, ["parent", "node", "status", "side", "error", "inputFrom"]),
+    ...columns(enqueue, ["parent", "node", "handler", "priority", "delayMs", "timeoutMs", "inputFrom"]),
+    workerId,
+    onlyExpired,
+  ]);
+  const results = settlements.map((): SettleResult => "lost");
+  for (const { ordinal, result } of answers) results[ordinal] = result;
+  return results;
+};
+
+const flags = (advance: Advance | null) => ({
+  review: advance?.review ?? false,
+  finish: advance?.finished != null,
+  outputFrom: advance?.finished?.outputFrom ?? null,
+});
+
+const asText = <R extends { error: unknown }>(record: R) => ({
+  ...record,
+  error: record.error === null ? null : JSON.stringify(record.error),
+});
+
+// How the statement keeps its promises:
+// - `locked` locks the instances in id order before any row of the queue, as everyone does, so batches cannot deadlock,
+//   and the epoch it reads is the newest even when it had to wait.
+// - `held` is the fence: only rows that still carry the settlement's token. All else hangs off it.
+// - `live` says whether the instance still goes forward in the epoch the step was queued in. If not, a completed step is
+//   adopted, and one that would be retried has failed with an unknown outcome.
+// - `again` is true for what goes back into the queue instead of leaving it.
+const settleStatement: Statement = statement(
+  "settle",
+  (schema) => `
+WITH settlement AS (
+  SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[],
+                       $9::bigint[], $10::boolean[], $11::boolean[], $12::text[])
+    AS s(ordinal, instance_id, node, token, verdict, output, error, outcome, delay_ms, review, finish, output_from)
+),
+locked AS MATERIALIZED (
+  SELECT instance_id, epoch, status, priority FROM ${schema}.instance
+  WHERE instance_id IN (SELECT instance_id FROM settlement)
+  ORDER BY instance_id
+  FOR NO KEY UPDATE
+),
+held AS MATERIALIZED (
+  SELECT s.*, q.lane, q.attempt, q.input_from, q.leased_at, q.worker_id, l.epoch,
+         q.lane = 'compensation' OR (l.status = 'running' AND l.epoch = q.epoch) AS live
+  FROM settlement s
+  JOIN locked l USING (instance_id)
+  JOIN ${schema}.queue q ON q.instance_id = s.instance_id AND q.node = s.node AND q.token = s.token
+  WHERE NOT $27::boolean OR q.lease_until < statement_timestamp()
+  FOR UPDATE OF q
+),
+judged AS MATERIALIZED (
+  SELECT held.*,
+         live AND verdict IN ('retry', 'released') AS again,
+         CASE
+           WHEN verdict = 'released' AND attempt <= 1 THEN 'absent'
+           WHEN verdict = 'completed' THEN 'happened'
+           ELSE coalesce(outcome, 'unknown')
+         END AS known
+  FROM held
+),
+requeued AS (
+  UPDATE ${schema}.queue q
+  SET state = CASE WHEN j.delay_ms > 0 THEN 'delayed' ELSE 'ready' END,
+      ready_at = statement_timestamp() + j.delay_ms * interval '1 ms',
+      key = ${schema}.priority_key(statement_timestamp() + j.delay_ms * interval '1 ms', q.priority, q.lane),
+      attempt = CASE j.verdict WHEN 'released' THEN q.attempt - 1 ELSE q.attempt END,
+      token = NULL, last_token = j.token, leased_at = NULL, lease_until = NULL, worker_id = NULL
+  FROM judged j
+  WHERE j.again AND q.instance_id = j.instance_id AND q.node = j.node
+),
+removed AS (
+  DELETE FROM ${schema}.queue q USING judged j
+  WHERE NOT j.again AND q.instance_id = j.instance_id AND q.node = j.node
+),
+forward_step AS (
+  INSERT INTO ${schema}.step AS t (instance_id, node, status, outcome, attempt, input_from, output, error, token,
+                              worker_id, started_at, finished_at)
+  SELECT instance_id, node,
+         CASE known WHEN 'happened' THEN 'completed' WHEN 'unknown' THEN 'failed'
+                    ELSE CASE verdict WHEN 'released' THEN 'skipped' ELSE 'failed' END END,
+         known, attempt, input_from, output::json, error::json, token, worker_id, leased_at, statement_timestamp()
+  FROM judged WHERE NOT again AND lane = 'forward'
+  ON CONFLICT (instance_id, node) DO UPDATE
+  SET (status, outcome, attempt, input_from, output, error, token, worker_id, started_at, finished_at)
+    = (excluded.status, excluded.outcome, excluded.attempt, excluded.input_from, excluded.output, excluded.error,
+       excluded.token, excluded.worker_id, excluded.started_at, excluded.finished_at)
+),
+compensated_step AS (
+  UPDATE ${schema}.step t
+  SET status = CASE j.verdict WHEN 'completed' THEN 'rolled_back' ELSE 'paused' END,
+      compensation_attempt = j.attempt, compensation_error = j.error::json, token = j.token
+  FROM judged j
+  WHERE NOT j.again AND j.lane = 'compensation' AND t.instance_id = j.instance_id AND t.node = j.node
+),
+dead AS (
+  INSERT INTO ${schema}.dead_letter AS d (instance_id, node, kind, error, attempt)
+  SELECT instance_id, node, lane, error::json, attempt FROM judged
+  WHERE NOT again AND lane = 'compensation' AND verdict <> 'completed'
+  ON CONFLICT (instance_id, node) DO UPDATE
+  SET (kind, error, attempt, created_at) = (excluded.kind, excluded.error, excluded.attempt, excluded.created_at)
+),
+passed AS (
+  INSERT INTO ${schema}.step AS t (instance_id, node, status, outcome, side, error, input_from, finished_at)
+  SELECT j.instance_id, r.node, r.status, CASE r.status WHEN 'failed' THEN 'absent' ELSE 'happened' END, r.side,
+         r.error::json, r.input_from, statement_timestamp()
+  FROM unnest($13::int[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[])
+    AS r(parent, node, status, side, error, input_from)
+  JOIN judged j ON j.ordinal = r.parent
+  WHERE j.live AND j.verdict = 'completed'
+  ON CONFLICT (instance_id, node) DO UPDATE
+  SET (status, outcome, side, error, input_from, output, finished_at)
+    = (excluded.status, excluded.outcome, excluded.side, excluded.error, excluded.input_from, NULL, excluded.finished_at)
+  RETURNING t.instance_id, t.node, t.status, t.side, t.error
+),
+enqueued AS (
+  INSERT INTO ${schema}.queue (instance_id, node, lane, handler, state, priority, key, ready_at, epoch, timeout_ms, input_from)
+  SELECT j.instance_id, e.node, 'forward', e.handler, CASE WHEN e.delay_ms > 0 THEN 'delayed' ELSE 'ready' END,
+         coalesce(e.priority, l.priority),
+         ${schema}.priority_key(statement_timestamp() + e.delay_ms * interval '1 ms', coalesce(e.priority, l.priority), 'forward'),
+         statement_timestamp() + e.delay_ms * interval '1 ms', j.epoch, e.timeout_ms, e.input_from
+  FROM unnest($19::int[], $20::text[], $21::text[], $22::int[], $23::bigint[], $24::bigint[], $25::text[])
+    AS e(parent, node, handler, priority, delay_ms, timeout_ms, input_from)
+  JOIN judged j ON j.ordinal = e.parent
+  JOIN locked l ON l.instance_id = j.instance_id
+  WHERE j.live AND j.verdict = 'completed'
+),
+finished AS (
+  UPDATE ${schema}.instance i
+  SET status = 'completed', output_from = j.output_from, finished_at = statement_timestamp()
+  FROM judged j
+  WHERE j.finish AND j.live AND j.verdict = 'completed' AND i.instance_id = j.instance_id
+  RETURNING i.instance_id
+),
+noted AS (
+  INSERT INTO ${schema}.inbox (instance_id)
+  SELECT DISTINCT instance_id FROM judged
+  WHERE NOT again AND (lane = 'compensation' OR NOT live OR verdict <> 'completed' OR review)
+),
+repeated AS (
+  SELECT s.ordinal FROM settlement s JOIN ${schema}.step t ON t.instance_id = s.instance_id AND t.node = s.node AND t.token = s.token
+  UNION
+  SELECT s.ordinal FROM settlement s JOIN ${schema}.queue q ON q.instance_id = s.instance_id AND q.node = s.node AND q.last_token = s.token
+),
+told AS (
+  INSERT INTO ${schema}.event (instance_id, type, node, attempt, worker_id, data)
+  SELECT instance_id,
+         CASE
+           WHEN $27::boolean THEN 'lease.expired'
+           WHEN verdict = 'released' THEN 'step.released'
+           WHEN lane = 'compensation' AND verdict = 'completed' THEN 'step.rolled_back'
+           WHEN lane = 'compensation' AND again THEN 'compensation.retried'
+           WHEN lane = 'compensation' THEN 'compensation.failed'
+           WHEN verdict = 'completed' AND live THEN 'step.completed'
+           WHEN verdict = 'completed' THEN 'step.adopted'
+           WHEN again THEN 'step.retried'
+           ELSE 'step.failed'
+         END,
+         node, attempt, worker_id,
+         CASE WHEN verdict = 'completed' THEN NULL
+              ELSE json_strip_nulls(json_build_object('error', error::json, 'delayMs', CASE WHEN again THEN delay_ms END,
+                                     'outcome', CASE WHEN NOT again AND lane = 'forward' THEN known END)) END
+  FROM judged
+  UNION ALL
+  SELECT instance_id, CASE status WHEN 'waiting' THEN 'step.waiting' WHEN 'failed' THEN 'step.failed' ELSE 'step.completed' END,
+         node, NULL, NULL,
+         CASE WHEN side IS NOT NULL THEN json_build_object('side', side) WHEN error IS NOT NULL THEN json_build_object('error', error) END
+  FROM passed
+  UNION ALL
+  SELECT instance_id, 'instance.completed', NULL, NULL, NULL, NULL FROM finished
+  UNION ALL
+  SELECT s.instance_id, 'step.refused', s.node, NULL, $26::text, json_build_object('verdict', s.verdict, 'token', s.token)
+  FROM settlement s
+  JOIN locked USING (instance_id)
+  WHERE NOT $27::boolean
+    AND s.ordinal NOT IN (SELECT ordinal FROM held)
+    AND s.ordinal NOT IN (SELECT ordinal FROM repeated)
+)
+SELECT ordinal, CASE WHEN live THEN 'settled' ELSE 'adopted' END AS result FROM judged
+UNION ALL
+SELECT ordinal, 'settled' FROM repeated WHERE ordinal NOT IN (SELECT ordinal FROM held)`,
+);

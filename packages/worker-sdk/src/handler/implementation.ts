@@ -1,0 +1,79 @@
+/** Implementations: what a worker is given to run. Their types are erased, because a worker only sees JSON. */
+import type { CompensationContext, StepContext } from "./context.ts";
+import type { AnySchema } from "./schema.ts";
+import { validateWith } from "./schema.ts";
+
+/** How a worker runs a handler. */
+export interface HandlerOptions {
+  /** How many calls of this handler one worker makes at the same time. By default the worker's own limit. */
+  readonly concurrency?: number;
+}
+
+/** A handler that can be run. */
+export interface HandlerImplementation {
+  readonly kind: "handler";
+  readonly name: string;
+  readonly options: HandlerOptions;
+  /**
+   * Checks the input, runs the handler and checks its output. Rejects with what the handler throws, also synchronously,
+   * or with `INPUT_INVALID` or `OUTPUT_INVALID`.
+   */
+  invoke(input: unknown, context: StepContext): Promise<unknown>;
+}
+
+/** A compensation that can be run. */
+export interface CompensationImplementation {
+  readonly kind: "compensation";
+  readonly name: string;
+  readonly options: HandlerOptions;
+  /** As {@link HandlerImplementation.invoke}, without a result. */
+  invoke(input: unknown, context: CompensationContext): Promise<void>;
+}
+
+/** Anything that a worker can be given. */
+export type AnyHandlerImplementation = HandlerImplementation | CompensationImplementation;
+
+/** The parts of a handler, with its types erased. */
+export interface HandlerParts<Context extends StepContext, Result> {
+  readonly name: string;
+  readonly input: AnySchema | undefined;
+  readonly output?: AnySchema | undefined;
+  readonly run: (input: unknown, context: Context) => Result | Promise<Result>;
+  readonly options: HandlerOptions | undefined;
+}
+
+/** Puts a handler's function between its schemas. */
+export const implementHandler = (parts: HandlerParts<StepContext, unknown>): HandlerImplementation => {
+  const { name, output, run, options = {} } = parts;
+  return {
+    kind: "handler",
+    name,
+    options,
+    invoke: async (input, context) => {
+      const result = await run(await parsedInput(parts, input), context);
+      if (output === undefined) return result;
+      return validateWith(output, result, { code: "OUTPUT_INVALID", subject: `output of handler '${name}'` });
+    },
+  };
+};
+
+/** Puts a compensation's function behind its schema. Whatever it returns is dropped. */
+export const implementCompensation = (parts: HandlerParts<CompensationContext, void>): CompensationImplementation => {
+  const { name, run, options = {} } = parts;
+  return {
+    kind: "compensation",
+    name,
+    options,
+    invoke: async (input, context) => {
+      await run(await parsedInput(parts, input), context);
+    },
+  };
+};
+
+const parsedInput = async (
+  { name, input: schema }: { readonly name: string; readonly input: AnySchema | undefined },
+  input: unknown,
+): Promise<unknown> => {
+  if (schema === undefined) return input;
+  return validateWith(schema, input, { code: "INPUT_INVALID", subject: `input of handler '${name}'` });
+};

@@ -1,0 +1,23 @@
+/** The types of `parallel`, the shorthand for a fork of single steps. */
+import type { CheckStep } from "./check.ts";
+import type { StepHandle } from "./step.ts";
+
+type OutputOfStep<S extends StepHandle> = NonNullable<S["~types"]>["output"];
+
+/** What it passes on. */
+export type OutputsOf<Steps extends readonly StepHandle[]> = {
+  readonly [S in Steps[number] as S["name"]]: OutputOfStep<S>;
+};
+
+/** The steps, each together with what {@link CheckParallel} says of it. */
+export type CheckedSteps<Steps extends readonly StepHandle[], Checks extends readonly unknown[]> = {
+  readonly [I in keyof Steps]: Steps[I] & (I extends keyof Checks ? Checks[I] : unknown);
+};
+
+/** Checks each step as if it stood alone, and that its name is not one of those before it. */
+export type CheckParallel<Steps extends readonly StepHandle[], Value, Used extends string> = Steps extends readonly [
+  StepHandle<infer Name, infer Want, unknown, infer CompensationWant>,
+  ...infer Rest extends readonly StepHandle[],
+]
+  ? [CheckStep<Name, Want, CompensationWant, Value, Used>, ...CheckParallel<Rest, Value, Used | Name>]
+  : [];
