@@ -1,0 +1,39 @@
+/** The shipping service: insures parcels and hands them to a carrier. */
+import { NonRetryableError } from "@floxy/worker-sdk";
+import { cancelInsurance, insureParcel, recallParcel, shipParcel } from "../contract/handlers.ts";
+import { runService } from "./service.ts";
+
+/** Where the carrier delivers. */
+const served = new Set(["AT", "BE", "CH", "DE", "DK", "ES", "FR", "IT", "NL", "PL", "PT", "SE"]);
+
+await runService(
+  {
+    name: "shipping",
+    handlers: ({ ledger, say, outsideWorld }) => [
+      insureParcel.implement(async ({ orderId, cents }, context) => {
+        await ledger.book({ orderId, action: "insure", entries: () => [{ kind: "insure", amount: cents }] });
+        say(context, `insured ${orderId}`);
+        return { policyId: `pol-${orderId}` };
+      }),
+      cancelInsurance.implement(async ({ orderId, cents }, context) => {
+        const entries = () => [{ kind: "cancel-insurance", amount: -cents }];
+        await ledger.book({ orderId, action: "cancel-insurance", undoes: "insure", entries });
+        say(context, `cancelled the insurance of ${orderId}`);
+      }),
+      shipParcel.implement(async ({ orderId, country }, context) => {
+        await outsideWorld(context);
+        if (!served.has(country)) throw new NonRetryableError(`the carrier does not deliver to ${country}`);
+        await ledger.book({ orderId, action: "ship", entries: () => [{ kind: "ship", amount: 1 }] });
+        say(context, `shipped ${orderId} to ${country}`);
+        return { orderId, trackingId: `trk-${orderId}` };
+      }),
+      recallParcel.implement(async ({ orderId }, context) => {
+        await outsideWorld(context);
+        const entries = () => [{ kind: "recall", amount: -1 }];
+        const booked = await ledger.book({ orderId, action: "recall", undoes: "ship", entries });
+        say(context, booked ? `recalled ${orderId}` : `nothing to recall for ${orderId}`);
+      }),
+    ],
+  },
+  process.env,
+);
