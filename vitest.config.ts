@@ -1,31 +1,38 @@
+import type { Plugin } from "vite";
 import { defaultServerConditions } from "vite";
 import { defineConfig } from "vitest/config";
 
-// Packages see each other's sources; nothing is built before it is tested.
-const conditions = ["@floxy/source", ...defaultServerConditions];
+/** Packages see each other's sources, in tests as in the global setup; nothing is built before it is tested. */
+const packagesFromSource: Plugin = {
+  name: "floxy:packages-from-source",
+  configEnvironment: () => ({ resolve: { conditions: ["@floxy/source", ...defaultServerConditions] } }),
+};
+
+const common = { restoreMocks: true, unstubEnvs: true, unstubGlobals: true } as const;
 
 export default defineConfig({
-  resolve: { conditions },
-  ssr: { resolve: { conditions, externalConditions: conditions } },
+  plugins: [packagesFromSource],
   test: {
-    // One PostgreSQL server for all test files; each test creates the databases it needs on it.
+    // One PostgreSQL server for all test files; each test creates the databases it needs on it. It stands here and not in
+    // a project, because a project that inherits it would start it once more.
     globalSetup: ["test/support/global-setup.ts"],
-    pool: "forks",
     // Tests share the server and spawn processes of their own, so more workers than this only make them wait.
     maxWorkers: 2,
-    restoreMocks: true,
     projects: [
       {
-        extends: true,
+        plugins: [packagesFromSource],
         test: {
+          ...common,
           name: "unit",
           include: ["packages/*/src/**/*.test.ts", "examples/*/src/**/*.test.ts", "scripts/**/*.test.mjs"],
           testTimeout: 10_000,
+          hookTimeout: 30_000,
         },
       },
       {
-        extends: true,
+        plugins: [packagesFromSource],
         test: {
+          ...common,
           name: "system",
           include: ["test/**/*.test.ts"],
           testTimeout: 60_000,
@@ -33,13 +40,14 @@ export default defineConfig({
         },
       },
       {
-        extends: true,
         test: {
           name: "types",
           include: [],
           typecheck: {
             enabled: true,
             only: true,
+            // What they import is compiled by the check of types.
+            ignoreSourceErrors: true,
             include: ["packages/*/src/**/*.test-d.ts", "test/**/*.test-d.ts"],
             tsconfig: "tsconfig.typetest.json",
           },

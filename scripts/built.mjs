@@ -19,19 +19,18 @@ for (const folder of readdirSync(join(root, "packages"))) {
   for (const file of promised.filter((path) => !existsSync(join(root, "packages", folder, path)))) {
     problems.push(`${name}: package.json promises ${file}, which the build did not make`);
   }
+  // What is not compiled (SQL, programs of plain JavaScript) is found beside the code that reads it, in dist as in src.
+  for (const file of readdirSync(join(root, "packages", folder, "src"), { recursive: true, encoding: "utf8" })) {
+    if (/\.(sql|mjs)$/.test(file) && !existsSync(join(root, "packages", folder, "dist", file))) {
+      problems.push(`${name}: dist/${file} is missing; the copy option of tsdown.config.ts has to name it`);
+    }
+  }
   for (const [path, { default: file }] of Object.entries(exports)) {
     if (programs.has(path) || !existsSync(join(root, "packages", folder, file))) continue;
     await import(pathToFileURL(join(root, "packages", folder, file)).href).catch((error) => {
       problems.push(`${name}: ${file} cannot be imported: ${error.message}`);
     });
   }
-}
-
-// SQL is read beside the code that reads it.
-const migrations = "packages/shared/src/store/migrations";
-for (const file of existsSync(join(root, migrations)) ? readdirSync(join(root, migrations)) : []) {
-  const built = `${migrations.replace("/src/", "/dist/")}/${file}`;
-  if (!existsSync(join(root, built))) problems.push(`${built} is missing: the build did not copy the migrations`);
 }
 
 for (const problem of problems) process.stdout.write(`${problem}\n`);

@@ -1,3 +1,3 @@
 import { packageBuild } from "../../tsdown.base.ts";
 
-export default packageBuild({ copy: [{ from: "src/store/migrations/*.sql", to: "dist/store/migrations" }] });
+export default packageBuild({ copy: [{ from: "src/**/*.sql", to: "dist", flatten: false }] });

@@ -1,13 +1,16 @@
 import { join } from "node:path";
 import { root, tool } from "./project.mjs";
-import { capture } from "./run.mjs";
+import { capture, endLike, interruptedBy } from "./run.mjs";
 
 /**
  * What is checked without running the code. `npm test` and `npm run check` run all of these; each is one command whose
  * output is shown only when it fails. The slowest stands first, because they run two at a time.
  */
 export const quickChecks = [
-  { name: "types", run: () => capture(tool("tsc"), ["--project", "."]) },
+  {
+    name: "types",
+    run: () => capture(tool("tsc"), ["--project", ".", "--incremental", "--tsBuildInfoFile", typeCache]),
+  },
   { name: "unused code", run: () => capture(tool("knip"), ["--no-progress"]) },
   {
     name: "layers",
@@ -32,6 +35,9 @@ export const quickChecks = [
 /** What each package ships: it builds, and what its package.json promises is there and can be imported. */
 export const buildCheck = { name: "build", run: build };
 
+/** What the compiler found out last time; it starts from there. */
+const typeCache = join(root, "node_modules", ".cache", "floxy.tsbuildinfo");
+
 const cruised = ["packages", "test", "examples"];
 
 async function build() {
@@ -50,12 +56,13 @@ export async function runChecks(checks) {
   const results = [];
   const waiting = [...checks.entries()];
   const lane = async () => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+    for (let next = waiting.shift(); next !== undefined && interruptedBy() === null; next = waiting.shift()) {
       const [index, check] = next;
       results[index] = await timed(check);
     }
   };
   await Promise.all([lane(), lane()]);
+  if (interruptedBy() !== null) endLike({ code: null, signal: interruptedBy() });
   return results;
 }
 
@@ -64,6 +71,7 @@ async function timed({ name, run }) {
   const { code, output } = await run();
   const seconds = (performance.now() - startedAt) / 1000;
   const passed = code === 0;
+  if (interruptedBy() !== null) return { name, passed, seconds };
   if (passed) process.stdout.write(`✓ ${name} (${seconds.toFixed(1)} s)\n`);
   else process.stdout.write(`✗ ${name} (${seconds.toFixed(1)} s)\n\n${output.trimEnd()}\n\n`);
   return { name, passed, seconds };

@@ -3,7 +3,7 @@ import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { pinnedPnpm, root } from "./project.mjs";
-import { capture } from "./run.mjs";
+import { capture, endLike, interruptedBy } from "./run.mjs";
 
 const stampFile = join(root, "node_modules", ".floxy-installed");
 
@@ -22,6 +22,7 @@ export async function ensureInstalled() {
     // As in CI: no questions, no progress bars.
     env: { CI: "true", ...writableHome() },
   });
+  if (interruptedBy() !== null) return endLike({ code: null, signal: interruptedBy() });
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(0);
   if (code !== 0) {
     process.stdout.write(" failed\n");

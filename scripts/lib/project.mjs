@@ -25,6 +25,8 @@ export function toolEnvironment(extra = {}) {
   const path = [join(root, "node_modules", ".bin"), process.env.PATH ?? ""].join(delimiter);
   return {
     ...process.env,
+    // Some tools colour what they print even into a file.
+    ...(process.stdout.isTTY || process.env.FORCE_COLOR !== undefined ? {} : { NO_COLOR: "1" }),
     PATH: path,
     DO_NOT_TRACK: "1",
     TURBO_TELEMETRY_DISABLED: "1",

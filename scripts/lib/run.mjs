@@ -58,12 +58,20 @@ export function endLike({ code, signal }) {
   else process.exitCode = code ?? 1;
 }
 
+let interruption = null;
+
+/** The signal that asked this process to end, or null. What has not begun by then should not begin. */
+export function interruptedBy() {
+  return interruption;
+}
+
 /**
  * While the child runs, signals are for it: this process stays until the child has drained. Ctrl-C on a terminal reaches
  * the whole foreground group, the child too, so it is passed on only where there is no terminal.
  */
 function forwardSignals(child) {
   const pass = (signal) => {
+    interruption = signal;
     if (signal === "SIGINT" && process.stdin.isTTY) return;
     child.kill(signal);
   };

@@ -4,7 +4,7 @@
 const source = /\.(ts|tsx|mjs|js|sql|css)$/;
 const code = /\.(ts|tsx|mjs|js)$/;
 const testFile = /\.test\.(ts|tsx|mjs)$/;
-const pure = /^packages\/shared\/src\/(core|definition)\//;
+const pure = /^packages\/shared\/src\/(core|definition)\/(?!.*\.test\.ts$)/;
 
 const maxLines = 400;
 const kebabCase = /^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+(-[a-z0-9]+)*)*$/;
@@ -106,7 +106,7 @@ function lineFindings({ path, text }) {
   });
 }
 
-/** Each file but the first that imports values of the library. What ships counts; tests and their server do not. */
+/** Each file but the first that imports values of the library. What ships counts; tests and what helps them does not. */
 function libraryFindings(library, files) {
   const imports = new RegExp(
     `^\\s*(?:import|export)(?!\\s+type\\b)[^"']*["']${library}["']|\\bimport\\(["']${library}["']`,
@@ -114,7 +114,7 @@ function libraryFindings(library, files) {
   );
   const importers = files.filter(
     ({ path, text }) =>
-      /^packages\/(?!embedded-postgres\/)[^/]+\/src\//.test(path) &&
+      /^packages\/(?!embedded-postgres\/)[^/]+\/src\/(?!.*\btesting\/)/.test(path) &&
       code.test(path) &&
       !testFile.test(path) &&
       imports.test(text),

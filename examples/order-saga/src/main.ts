@@ -5,6 +5,7 @@ import { acquireServer } from "@floxy/embedded-postgres";
 import { FloxyClient } from "@floxy/worker-sdk";
 import pg from "pg";
 import { totalOf } from "./contract/order.ts";
+import { orderSaga } from "./contract/workflow.ts";
 import { bad, good, money, note, print, strong, table } from "./run/output.ts";
 import { type OrdersFile, readOrders } from "./run/orders.ts";
 import { sourceFile } from "./run/processes.ts";

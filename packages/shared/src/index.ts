@@ -14,20 +14,51 @@ export type { Lane, Outcome } from "./vocabulary/status.ts";
 export { retryPolicyOf } from "./core/retry.ts";
 export { toStepError } from "./core/step-error.ts";
 export { buildGraph, type Graph, taskOf } from "./definition/graph.ts";
-export { createGraphCache, type GraphCache, registerDefinition } from "./engine/graphs.ts";
-export { delayedItem, type Hints, noHints, publishHints } from "./engine/hints.ts";
+export { createGraphCache, type GraphCache, latestVersion, registerDefinition } from "./engine/graphs.ts";
+export { delayedItem, type Hints, noHints, publishHints, publishHintsWithin } from "./engine/hints.ts";
 export { type ResolvedStep, resolveInputs } from "./engine/inputs.ts";
 export { reviewInbox } from "./engine/review.ts";
 export { type AttemptResult, type FinishedAttempt, settleAttempts } from "./engine/settle.ts";
 export { insertStarts, type PreparedStart, prepareStart, type Started, type StartRequest } from "./engine/start.ts";
 export { takeOverExpired } from "./engine/takeover.ts";
-export { type InstanceSummary, type InstanceView, type StepView, summarise, viewInstance } from "./engine/view.ts";
+export {
+  type InstanceSummary,
+  type InstanceView,
+  instanceNotFound,
+  type StepView,
+  summarise,
+  viewInstance,
+} from "./engine/view.ts";
 export { type EventRow, getEvents } from "./store/event.ts";
-export type { Database, Executor } from "./store/executor.ts";
-export { finishedAmong, type ListFilter, listInstances } from "./store/instance.ts";
+export type { Database, Executor, Statement } from "./store/executor.ts";
+export { getInstances, type InstanceState, type ListFilter, listInstances, statesOf } from "./store/instance.ts";
 export { claim, extend, type LeasedStep, nextDue, wakeDue } from "./store/queue.ts";
 export type { SettleResult } from "./store/settle.ts";
-export { newId } from "./vocabulary/id.ts";
+export { isId, newId } from "./vocabulary/id.ts";
 export { encodeOutput, encodePayload } from "./vocabulary/json-check.ts";
-export { type InstanceStatus, isTerminal, type StepStatus, type TerminalStatus } from "./vocabulary/status.ts";
+export {
+  type InstanceStatus,
+  instanceStatuses,
+  isTerminal,
+  type StepStatus,
+  type TerminalStatus,
+} from "./vocabulary/status.ts";
 export { defaultTimeoutMs } from "./definition/model.ts";
+export { fingerprint } from "./definition/fingerprint.ts";
+export { parseDefinition } from "./definition/validate.ts";
+export type { NextDue } from "./store/queue.ts";
+export { type HandlerSample, type QueueSample, sampleQueue } from "./store/sample.ts";
+export { errorCodes } from "./vocabulary/error.ts";
+export { quote } from "./vocabulary/quote.ts";
+export { isTransient } from "./store/database-error.ts";
+export type { ErrorCode } from "./vocabulary/error.ts";
+export { assertName } from "./vocabulary/name.ts";
+export { type DatabaseOptions, executorOf, type ForeignClient, openDatabase } from "./store/database.ts";
+export { type MigrationReport, migrate } from "./store/migrate.ts";
+export { assertMigrated } from "./store/migration-status.ts";
+export { compileExpression, evaluateCondition } from "./definition/expression.ts";
+export { evaluateMapping } from "./definition/mapping.ts";
+export { defaultPayloadLimit } from "./vocabulary/limit.ts";
+export { type Listener, type ListenerOptions, openListener } from "./store/listener.ts";
+export { createNotifier, type Notifier } from "./store/notifier.ts";
+export { type Channel, channelName, parseNotification } from "./store/channel.ts";

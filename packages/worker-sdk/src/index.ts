@@ -1,3 +1,26 @@
+export {
+  type DefinitionJson,
+  type ErrorCode,
+  type EventRow,
+  FloxyError,
+  type ForeignClient,
+  type InstanceStatus,
+  type InstanceSummary,
+  type InstanceView,
+  isFloxyError,
+  type Problem,
+  type StepError,
+  type StepStatus,
+  type StepView,
+} from "@floxy/shared";
+export { FloxyClient } from "./client/client.ts";
+export type { InstanceHandle } from "./client/handle.ts";
+export type { EventsOptions, FollowOptions } from "./client/history.ts";
+export type { InstancePage, ListOptions } from "./client/list.ts";
+export type { ClientOptions } from "./client/options.ts";
+export type { Registrable } from "./client/registrar.ts";
+export type { StartOptions } from "./client/start.ts";
+export type { WaitForEnd, WaitOptions } from "./client/waiting.ts";
 export type { CompensationContract, CompensationDefinition, CompensationFunction } from "./handler/compensation.ts";
 export { defineCompensation } from "./handler/compensation.ts";
 export type { CompensationContext, DefinitionRef, Logger, LogMethod, StepContext } from "./handler/context.ts";
@@ -12,3 +35,29 @@ export type {
 } from "./handler/implementation.ts";
 export type { AnySchema, Checked } from "./handler/schema.ts";
 export { toJsonSchema, typeOnly, validateWith } from "./handler/schema.ts";
+export type { WorkerOptions } from "./worker/options.ts";
+export { Worker, type WorkerHealth } from "./worker/worker.ts";
+export type { Workflow, WorkflowInput, WorkflowOptions, WorkflowOutput } from "./workflow/built.ts";
+export type { Condition } from "./workflow/condition.ts";
+export {
+  and,
+  atLeast,
+  atMost,
+  equal,
+  greaterThan,
+  isPresent,
+  lessThan,
+  not,
+  notEqual,
+  or,
+} from "./workflow/condition.ts";
+export type { OptionalRef } from "./workflow/expression.ts";
+export { expr, optional, required } from "./workflow/expression.ts";
+export type { Frame } from "./workflow/flow.ts";
+export type { Ref } from "./workflow/ref.ts";
+export type { Scope } from "./workflow/scope.ts";
+export type { Sequence } from "./workflow/sequence.ts";
+export type { CompensationOptions, StepHandle, StepOptions } from "./workflow/step.ts";
+export { defineStep } from "./workflow/step.ts";
+export type { WorkflowStart } from "./workflow/workflow.ts";
+export { workflow } from "./workflow/workflow.ts";

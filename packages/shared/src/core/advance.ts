@@ -1,136 +1,97 @@
 /** Advancing: what follows in the graph when the flow leaves a node, up to the next tasks. */
 import { compileExpression, evaluateCondition, references } from "../definition/expression.ts";
-import {
-  type ConditionNode,
-  type Graph,
-  type GraphNode,
-  nodeAfter,
-  type Sequence,
-  type Side,
-  type TaskNode,
-} from "../definition/graph.ts";
+import type { ConditionNode, Graph, GraphNode, Side, TaskNode } from "../definition/graph.ts";
 import { defaultTimeoutMs } from "../definition/model.ts";
 import type { StepError } from "../vocabulary/error.ts";
 import type { Json } from "../vocabulary/json.ts";
-import type { Advance, Enqueue, NodeRecord, PayloadRow, Payloads, Source } from "./model.ts";
+import type { Stop } from "./flow.ts";
+import { stopAfter, stopAtStart } from "./flow.ts";
+import type { Advance, Enqueue, NodeRecord, Payloads, Source } from "./model.ts";
 import { toStepError } from "./step-error.ts";
-import { payloadAt, valueOf } from "./value.ts";
+import { payloadAt, valueOfNode } from "./value.ts";
 
 interface Walk {
   readonly graph: Graph;
   readonly payloads: Payloads;
   readonly records: NodeRecord[];
   readonly enqueue: Enqueue[];
-  /** The sides taken on this walk, on top of those in the payloads. */
+  /** The sides taken on this walk. They win over those in the payloads, which may be of an earlier way through. */
   readonly sides: Map<string, Side>;
   review: boolean;
   finished: { readonly outputFrom: Source } | null;
 }
 
-/** The flow leaves `node`, whose value stands at `source`. `payloads` must hold what `needsAfter` names. */
-export const advance = (graph: Graph, node: GraphNode, source: Source, payloads: Payloads): Advance => {
-  const walk = newWalk(graph, payloads);
-  leave(walk, node, source);
-  return result(walk);
+/** The flow leaves `node`, whose value stands at `source`. `payloads` must hold that, and what `needsAfter` names. */
+export const advance = (graph: Graph, node: GraphNode, source: Source, payloads: Payloads): Advance =>
+  follow(graph, stopAfter(node), source, payloads);
+
+/** The flow enters the definition. `payloads` must hold the instance's input; there is nothing else yet. */
+export const advanceStart = (graph: Graph, payloads: Payloads): Advance =>
+  follow(graph, stopAtStart(graph.root), null, payloads);
+
+// The stops still to be made are a stack: thousands of nodes can follow each other without a task among them.
+const follow = (graph: Graph, first: Stop, source: Source, payloads: Payloads): Advance => {
+  const walk: Walk = { graph, payloads, records: [], enqueue: [], sides: new Map(), review: false, finished: null };
+  const stops = [first];
+  // Nodes at which the flow does not halt pass on what was passed to them, so the source stays the same.
+  for (let stop = stops.pop(); stop !== undefined; stop = stops.pop()) stops.push(...arrive(walk, stop, source));
+  const { records, enqueue, review, finished } = walk;
+  return { records, enqueue, review, finished };
 };
 
-/** The flow enters the definition. `payloads` must hold what `needsAtStart` names. */
-export const advanceStart = (graph: Graph, payloads: Payloads): Advance => {
-  const walk = newWalk(graph, payloads);
-  enter(walk, graph.root, null);
-  return result(walk);
-};
-
-const newWalk = (graph: Graph, payloads: Payloads): Walk => ({
-  graph,
-  payloads,
-  records: [],
-  enqueue: [],
-  sides: new Map(),
-  review: false,
-  finished: null,
-});
-
-const result = ({ records, enqueue, review, finished }: Walk): Advance => ({ records, enqueue, review, finished });
-
-const leave = (walk: Walk, node: GraphNode, source: Source): void => {
-  const next = nodeAfter(node);
-  if (next === undefined) leaveSequence(walk, node.sequence, source);
-  else arrive(walk, next, source);
-};
-
-const enter = (walk: Walk, sequence: Sequence, source: Source): void => {
-  const first = sequence.nodes[0];
-  if (first === undefined) leaveSequence(walk, sequence, source);
-  else arrive(walk, first, source);
-};
-
-const leaveSequence = (walk: Walk, { owner }: Sequence, source: Source): void => {
-  switch (owner.kind) {
-    case "root":
-      walk.finished = { outputFrom: source };
-      return;
-    case "side":
-      leave(walk, owner.condition, source);
-      return;
-    case "branch":
-      // Whether the join fires depends on the other branches: that is not for one step to say.
-      walk.review = true;
-  }
-};
-
-const arrive = (walk: Walk, node: GraphNode, source: Source): void => {
-  switch (node.kind) {
+// Answers where the flow goes on from here, the last first.
+const arrive = (walk: Walk, stop: Stop, source: Source): Stop[] => {
+  switch (stop.kind) {
     case "task":
-      walk.enqueue.push(enqueueForward(node, source));
-      return;
+      walk.enqueue.push(enqueueForward(stop, source));
+      return [];
     case "savepoint":
-      walk.records.push({ node: node.name, status: "completed", side: null, error: null, inputFrom: source });
-      leave(walk, node, source);
-      return;
+      walk.records.push({ node: stop.name, status: "completed", side: null, error: null, inputFrom: source });
+      return [stopAfter(stop)];
     case "fork":
-      walk.records.push({ node: node.name, status: "waiting", side: null, error: null, inputFrom: source });
-      for (const branch of node.branches.values()) enter(walk, branch, source);
-      return;
+      walk.records.push({ node: stop.name, status: "waiting", side: null, error: null, inputFrom: source });
+      return [...stop.branches.values()].map(stopAtStart).reverse();
     case "condition":
-      decide(walk, node, source);
+      return decide(walk, stop, source);
+    case "end":
+      // Whether a join fires depends on the other branches: that is not for one step to say.
+      if (stop.of === "branch") walk.review = true;
+      else walk.finished = { outputFrom: source };
+      return [];
   }
 };
 
-const decide = (walk: Walk, node: ConditionNode, source: Source): void => {
+const decide = (walk: Walk, node: ConditionNode, source: Source): Stop[] => {
   const record = { node: node.name, inputFrom: source };
   const taken = takeSide(walk, node, source);
   if (typeof taken === "string") {
     walk.sides.set(node.name, taken);
     walk.records.push({ ...record, status: "completed", side: taken, error: null });
-    enter(walk, node[taken], source);
-  } else {
-    walk.records.push({ ...record, status: "failed", side: null, error: taken });
-    walk.review = true;
+    return [stopAtStart(node[taken])];
   }
+  walk.records.push({ ...record, status: "failed", side: null, error: taken });
+  walk.review = true;
+  return [];
 };
 
-const takeSide = (walk: Walk, node: ConditionNode, source: Source): Side | StepError => {
-  const { graph, payloads, sides } = walk;
-  const when = node.json.when;
-  const rows = new Map<string, PayloadRow>(payloads.rows);
-  for (const [name, side] of sides) rows.set(name, { side });
-  const known: Payloads = { input: payloads.input, rows };
+const takeSide = ({ graph, payloads, sides }: Walk, node: ConditionNode, source: Source): Side | StepError => {
+  const { when } = node.json;
+  const sideOf = (condition: string) => sides.get(condition) ?? payloads.rows.get(condition)?.side;
   try {
     const steps: Record<string, Json> = {};
     for (const name of references(when).steps) {
-      const value = valueOf(graph, known, name);
+      const value = valueOfNode(graph, payloads, name, sideOf);
       if (value !== undefined) steps[name] = value;
     }
-    const value = payloadAt(known, source) ?? null;
+    const value = payloadAt(payloads, source) ?? null;
     return evaluateCondition(compileExpression(when), { input: payloads.input, value, steps }) ? "then" : "else";
   } catch (error) {
-    return toStepError(error, `condition '${node.name}': `);
+    return toStepError(error, `condition '${node.name}': `, "EXPRESSION_FAILED");
   }
 };
 
 /** The row that puts a task into the queue. */
-export const enqueueForward = ({ name, json }: TaskNode, source: Source): Enqueue => ({
+const enqueueForward = ({ name, json }: TaskNode, source: Source): Enqueue => ({
   node: name,
   lane: "forward",
   handler: json.handler,
@@ -151,4 +112,3 @@ export const enqueueCompensation = ({ name, json }: TaskNode, source: Source): E
     timeoutMs: json.compensation.timeoutMs ?? defaultTimeoutMs,
     inputFrom: source,
   };
-

@@ -2,9 +2,9 @@
 import type { ForkNode, Graph, GraphNode, Sequence } from "../definition/graph.ts";
 import type { Json, JsonObject } from "../vocabulary/json.ts";
 import type { InstanceState, Payloads } from "./model.ts";
-import { payloadAt, sourceOf } from "./value.ts";
+import { lastOf, payloadAt, sourceOf } from "./value.ts";
 
-/** The forks that wait and whose branches have all arrived, in document order. */
+/** The forks that wait and whose branches have all arrived. None of them is inside another. */
 export const readyJoins = (graph: Graph, state: InstanceState): ForkNode[] => {
   const ready: ForkNode[] = [];
   for (const { node: name, status } of state.steps.values()) {
@@ -17,9 +17,8 @@ export const readyJoins = (graph: Graph, state: InstanceState): ForkNode[] => {
 /** The value of a join: the value of each branch by its name. */
 export const joinValue = (fork: ForkNode, state: InstanceState, payloads: Payloads): JsonObject => {
   const sideOf = (condition: string) => state.steps.get(condition)?.side;
-  const entries = [...fork.branches].map(([name, { nodes }]): [string, Json] => {
-    const last = nodes.at(-1);
-    const value = last && payloadAt(payloads, sourceOf(last, sideOf));
+  const entries = [...fork.branches].map(([name, branch]): [string, Json] => {
+    const value = payloadAt(payloads, sourceOf(lastOf(branch), sideOf));
     return [name, value ?? null];
   });
   return Object.fromEntries(entries);
@@ -37,5 +36,5 @@ const hasEnded = ({ nodes }: Sequence, state: InstanceState): boolean => {
 const isBehind = (node: GraphNode, state: InstanceState): boolean => {
   const step = state.steps.get(node.name);
   if (step?.status !== "completed") return false;
-  return node.kind !== "condition" || step.side === null || hasEnded(node[step.side], state);
+  return node.kind !== "condition" || (step.side !== null && hasEnded(node[step.side], state));
 };

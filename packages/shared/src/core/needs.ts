@@ -2,10 +2,15 @@
  * Which payloads a decision may look at. Known from the graph alone, so they can be loaded for a whole batch before
  * anything is decided. The outputs of steps that ran are immutable: loading them needs no lock.
  */
+import type { References } from "../definition/expression.ts";
+import { references } from "../definition/expression.ts";
+import type { Graph, GraphNode, Sequence } from "../definition/graph.ts";
+import { nodeOf } from "../definition/graph.ts";
 import { mappingReferences } from "../definition/mapping.ts";
-import { type References, references } from "../definition/expression.ts";
-import { type Graph, type GraphNode, nodeAfter, nodeBefore, nodeOf, type Sequence } from "../definition/graph.ts";
 import type { Mapping } from "../definition/model.ts";
+import type { Stop } from "./flow.ts";
+import { stopAfter, stopAtStart } from "./flow.ts";
+import { lastOf, nodePassingTo } from "./value.ts";
 
 /** What must be loaded: whether the instance's input, and the rows of which nodes. */
 export interface Needs {
@@ -17,34 +22,27 @@ interface Collector {
   readonly graph: Graph;
   input: boolean;
   readonly nodes: Set<string>;
+  /** The nodes whose values have been added, so that none is followed twice. */
+  readonly added: Set<GraphNode>;
 }
 
 /** What a mapping may look at, besides the value that is passed to its node. */
 export const needsOfMapping = (graph: Graph, mapping: Mapping): Needs => {
   const needs = collector(graph);
-  addReferences(needs, mappingReferences(mapping));
+  addReferences(needs, () => mappingReferences(mapping));
   return needs;
 };
 
-/** What the flow may look at when it leaves `node`, up to the next tasks: the conditions on its way. */
-export const needsAfter = (graph: Graph, node: GraphNode): Needs => {
-  const needs = collector(graph);
-  follow(needs, node);
-  return needs;
-};
+/**
+ * What the flow may look at when it leaves `node`, up to the next tasks: the conditions on its way. Not the value of
+ * `node` itself, which whoever asks has in hand.
+ */
+export const needsAfter = (graph: Graph, node: GraphNode): Needs => follow(graph, stopAfter(node));
 
-/** What the flow may look at when the instance starts. */
-export const needsAtStart = (graph: Graph): Needs => {
+/** What a join must load to make its value: the rows at which the value of this branch can stand. */
+export const needsOfBranch = (graph: Graph, branch: Sequence): Needs => {
   const needs = collector(graph);
-  enter(needs, graph.root);
-  return needs;
-};
-
-/** What a join must load to make its value: the rows at which the values of its branches can stand. */
-export const needsOfSequence = (graph: Graph, sequence: Sequence): Needs => {
-  const needs = collector(graph);
-  const last = sequence.nodes.at(-1);
-  if (last !== undefined) addValue(needs, last);
+  addValue(needs, lastOf(branch));
   return needs;
 };
 
@@ -54,67 +52,60 @@ export const mergeNeeds = (all: readonly Needs[]): Needs => ({
   nodes: new Set(all.flatMap((needs) => [...needs.nodes])),
 });
 
-const collector = (graph: Graph): Collector => ({ graph, input: false, nodes: new Set() });
+const collector = (graph: Graph): Collector => ({ graph, input: false, nodes: new Set(), added: new Set() });
 
-const addReferences = (needs: Collector, refs: References): void => {
-  if (refs.input) needs.input = true;
-  for (const name of refs.steps) addValue(needs, nodeOf(needs.graph, name));
+// An expression that this version of Floxy refuses needs nothing. What evaluates it says what is wrong with it, and only
+// one step fails; thrown from here, it would hold up the whole batch that is being loaded.
+const addReferences = (needs: Collector, find: () => References): void => {
+  let found: References;
+  try {
+    found = find();
+  } catch {
+    return;
+  }
+  if (found.input) needs.input = true;
+  for (const name of found.steps) addValue(needs, nodeOf(needs.graph, name));
 };
 
-// All rows that the value of a node may stand in, whichever sides are taken.
-const addValue = (needs: Collector, node: GraphNode): void => {
-  switch (node.kind) {
-    case "task":
-    case "fork":
-      needs.nodes.add(node.name);
-      return;
-    case "savepoint":
-      addValueInto(needs, node);
-      return;
-    case "condition":
-      needs.nodes.add(node.name);
-      for (const side of [node.then, node.else]) {
-        const last = side.nodes.at(-1);
-        if (last === undefined) addValueInto(needs, node);
-        else addValue(needs, last);
-      }
+// All rows that the value of a node may stand in, whichever sides are taken; without a node, the instance's input.
+const addValue = (needs: Collector, start: GraphNode | undefined): void => {
+  const left = [start];
+  while (left.length > 0) {
+    const node = left.pop();
+    if (node === undefined) needs.input = true;
+    else if (!needs.added.has(node)) {
+      needs.added.add(node);
+      if (node.kind !== "savepoint") needs.nodes.add(node.name);
+      if (node.kind === "savepoint") left.push(nodePassingTo(node));
+      if (node.kind === "condition") left.push(lastOf(node.then), lastOf(node.else));
+    }
   }
 };
 
-const addValueInto = (needs: Collector, node: GraphNode): void => {
-  const before = nodeBefore(node);
-  const { owner } = node.sequence;
-  if (before !== undefined) addValue(needs, before);
-  else if (owner.kind === "root") needs.input = true;
-  else addValueInto(needs, owner.kind === "branch" ? owner.fork : owner.condition);
+// Goes as advance() does, but takes both sides of each condition. They meet again, so each node is visited once.
+const follow = (graph: Graph, first: Stop): Needs => {
+  const needs = collector(graph);
+  const stops = [first];
+  const visited = new Set<Stop>();
+  for (let stop = stops.pop(); stop !== undefined; stop = stops.pop()) {
+    if (visited.has(stop)) continue;
+    visited.add(stop);
+    stops.push(...lookAround(needs, stop));
+  }
+  return needs;
 };
 
-// Walks as advance() does, but takes both sides of each condition.
-const follow = (needs: Collector, node: GraphNode): void => {
-  const next = nodeAfter(node);
-  if (next !== undefined) arrive(needs, next);
-  else if (node.sequence.owner.kind === "side") follow(needs, node.sequence.owner.condition);
-};
-
-const enter = (needs: Collector, sequence: Sequence): void => {
-  const first = sequence.nodes[0];
-  if (first !== undefined) arrive(needs, first);
-  else if (sequence.owner.kind === "side") follow(needs, sequence.owner.condition);
-};
-
-const arrive = (needs: Collector, node: GraphNode): void => {
-  switch (node.kind) {
+const lookAround = (needs: Collector, stop: Stop): Stop[] => {
+  switch (stop.kind) {
     case "task":
-      return;
+    case "end":
+      return [];
     case "savepoint":
-      follow(needs, node);
-      return;
+      return [stopAfter(stop)];
     case "fork":
-      for (const branch of node.branches.values()) enter(needs, branch);
-      return;
+      return [...stop.branches.values()].map(stopAtStart);
     case "condition":
-      addReferences(needs, references(node.json.when));
-      enter(needs, node.then);
-      enter(needs, node.else);
+      addReferences(needs, () => references(stop.json.when));
+      return [stopAtStart(stop.then), stopAtStart(stop.else)];
   }
 };

@@ -4,22 +4,33 @@
  */
 import type { Graph } from "../definition/graph.ts";
 import type { StepError } from "../vocabulary/error.ts";
+import type { InstanceStatus } from "../vocabulary/status.ts";
 import { advance } from "./advance.ts";
 import { joinValue, readyJoins } from "./join.ts";
-import type { Decision, InstanceChange, InstanceState, PayloadRow, Payloads, StepChange, StepState } from "./model.ts";
-import { type Needs, mergeNeeds, needsAfter, needsOfSequence } from "./needs.ts";
+import type {
+  Decision,
+  InstanceChange,
+  InstanceState,
+  PayloadRow,
+  Payloads,
+  QueuedState,
+  StepChange,
+  StepState,
+} from "./model.ts";
+import type { Needs } from "./needs.ts";
+import { mergeNeeds, needsAfter, needsOfBranch } from "./needs.ts";
 import { planRollback } from "./rollback.ts";
 
 /** What must be loaded before {@link review} is asked. */
-export const needsOfReview = (graph: Graph, state: InstanceState): Needs =>
-  state.status !== "running" || firstFailure(state) !== undefined
-    ? mergeNeeds([])
-    : mergeNeeds(
-        readyJoins(graph, state).flatMap((fork) => [
-          needsAfter(graph, fork),
-          ...[...fork.branches.values()].map((branch) => needsOfSequence(graph, branch)),
-        ]),
-      );
+export const needsOfReview = (graph: Graph, state: InstanceState): Needs => {
+  const ready = state.status === "running" && firstFailure(state) === undefined ? readyJoins(graph, state) : [];
+  return mergeNeeds(
+    ready.flatMap((fork) => [
+      needsAfter(graph, fork),
+      ...[...fork.branches.values()].map((branch) => needsOfBranch(graph, branch)),
+    ]),
+  );
+};
 
 /** Says what should be written for an instance in this state. */
 export const review = (graph: Graph, state: InstanceState, payloads: Payloads): Decision => {
@@ -30,7 +41,7 @@ export const review = (graph: Graph, state: InstanceState, payloads: Payloads): 
     }
     case "rolling_back":
     case "cancelling":
-      return rollBack(graph, state, null, []);
+      return rollBack(graph, state);
     default:
       return nothing;
   }
@@ -38,71 +49,61 @@ export const review = (graph: Graph, state: InstanceState, payloads: Payloads): 
 
 const nothing: Decision = { instance: null, steps: [], records: [], unqueue: [], enqueue: [], review: false };
 
+// Steps are in the order in which they were settled, so the first that failed is why the instance failed.
 const firstFailure = (state: InstanceState): StepState | undefined => {
   for (const step of state.steps.values()) if (step.status === "failed") return step;
   return undefined;
 };
 
 const fireJoins = (graph: Graph, state: InstanceState, payloads: Payloads): Decision => {
-  const decisions = readyJoins(graph, state).map((fork): Decision => {
-    const output = joinValue(fork, state, payloads);
-    const rows = new Map<string, PayloadRow>(payloads.rows).set(fork.name, { output, side: null });
-    const { records, enqueue, review, finished } = advance(graph, fork, fork.name, { ...payloads, rows });
-    return {
-      instance: finished && { status: "completed", outputFrom: finished.outputFrom },
-      steps: [{ node: fork.name, status: "completed", outcome: "happened", output }],
-      records,
-      unqueue: [],
-      enqueue,
-      review,
-    };
-  });
+  const ready = readyJoins(graph, state).map((fork) => ({ fork, output: joinValue(fork, state, payloads) }));
+  const rows = new Map<string, PayloadRow>(payloads.rows);
+  for (const { fork, output } of ready) rows.set(fork.name, { output, side: null });
+  // Not spread: the input of payloads may be a getter of their class.
+  const known: Payloads = { input: payloads.input, rows };
+  const advances = ready.map(({ fork }) => advance(graph, fork, fork.name, known));
+  const finished = advances.find((following) => following.finished !== null)?.finished;
   return {
-    instance: decisions.find((decision) => decision.instance !== null)?.instance ?? null,
-    steps: decisions.flatMap((decision) => decision.steps),
-    records: decisions.flatMap((decision) => decision.records),
+    instance: finished ? { status: "completed", outputFrom: finished.outputFrom } : null,
+    steps: ready.map(({ fork, output }) => ({ node: fork.name, status: "completed", outcome: "happened", output })),
+    records: advances.flatMap(({ records }) => records),
     unqueue: [],
-    enqueue: decisions.flatMap((decision) => decision.enqueue),
-    review: decisions.some((decision) => decision.review),
+    enqueue: advances.flatMap(({ enqueue }) => enqueue),
+    review: advances.some((following) => following.review),
   };
 };
 
-/** A failure the instance can be rolled back for; every failed step keeps its error. */
+/** The cause when a failed step has kept no error. */
 const unexplained: StepError = { code: "INTERNAL", message: "the step failed without an error" };
 
+// Takes back what waits in the queue, and plans the rollback of what is then the case.
 const freeze = (graph: Graph, state: InstanceState, failure: StepState): Decision => {
-  const change: InstanceChange = {
-    status: "rolling_back",
-    freeze: true,
-    cause: failure.error ?? unexplained,
-    boundary: lastSavepoint(graph, state),
-  };
-  const waiting = [...state.queue.values()].filter(({ lane, state }) => lane === "forward" && state !== "leased");
-  // A step that waits for its retry has been called: it may have had effects, and is undone like one that failed.
-  const left = waiting.map(
-    ({ node, attempt, inputFrom }): StepState & StepChange =>
-      attempt === 0
-        ? { node, inputFrom, attempt, status: "skipped", outcome: "absent", side: null, error: null }
-        : { node, inputFrom, attempt, status: "failed", outcome: "unknown", side: null, error: null },
-  );
-  const queue = new Map(state.queue);
+  const boundary = lastSavepoint(graph, state);
+  const left = [...state.queue.values()].filter(isWaiting).map(leaveQueue);
   const steps = new Map(state.steps);
+  const queue = new Map(state.queue);
   for (const step of left) {
+    steps.set(step.node, { ...step, side: null, error: null });
     queue.delete(step.node);
-    steps.set(step.node, step);
   }
-  const frozen: InstanceState = { ...state, status: "rolling_back", boundary: change.boundary ?? null, steps, queue };
-  const unqueue = left.map(({ node }) => node);
-  const changes = left.map(({ node, inputFrom, attempt, status, outcome }) => ({
-    node,
-    inputFrom,
-    attempt,
-    status,
-    outcome,
-  })) as StepChange[];
-  const decision = rollBack(graph, frozen, change, changes);
-  return { ...decision, unqueue };
+  const rollback = rollBack(graph, { status: "rolling_back", cause: state.cause, boundary, steps, queue });
+  const status = rollback.instance?.status ?? "rolling_back";
+  const instance: InstanceChange = { status, freeze: true, cause: failure.error ?? unexplained, boundary };
+  return {
+    ...rollback,
+    instance,
+    steps: mergeChanges(left, rollback.steps),
+    unqueue: left.map(({ node }) => node),
+  };
 };
+
+const isWaiting = ({ lane, state }: QueuedState): boolean => lane === "forward" && state !== "leased";
+
+// A step that waits for its retry has been called: it may have had effects, and is undone like one that failed.
+const leaveQueue = ({ node, attempt, inputFrom }: QueuedState): Required<Omit<StepChange, "output">> =>
+  attempt === 0
+    ? { node, attempt, inputFrom, status: "skipped", outcome: "absent" }
+    : { node, attempt, inputFrom, status: "failed", outcome: "unknown" };
 
 // The savepoint that was passed last. The outermost sequence and its conditions are walked one after another, so the
 // last in document order is the last in time.
@@ -114,26 +115,17 @@ const lastSavepoint = (graph: Graph, state: InstanceState): string | null => {
   return last;
 };
 
-const rollBack = (
-  graph: Graph,
-  state: InstanceState,
-  change: InstanceChange | null,
-  steps: readonly StepChange[],
-): Decision => {
-  const plan = planRollback(graph, state);
-  const status =
-    plan.progress === "stuck" ? "dlq" : plan.progress === "underway" ? state.status : finalStatus(state.status);
-  return {
-    instance: change === null && status === state.status ? null : { ...change, status },
-    steps: mergeChanges(steps, plan.steps),
-    records: [],
-    unqueue: [],
-    enqueue: plan.enqueue,
-    review: false,
-  };
+const rollBack = (graph: Graph, state: InstanceState): Decision => {
+  const { progress, steps, enqueue } = planRollback(graph, state);
+  const status = statusAfter[progress](state.status);
+  return { ...nothing, instance: status === state.status ? null : { status }, steps, enqueue };
 };
 
-const finalStatus = (status: InstanceState["status"]) => (status === "cancelling" ? "cancelled" : "failed");
+const statusAfter = {
+  underway: (status) => status,
+  stuck: () => "dlq",
+  done: (status) => (status === "cancelling" ? "cancelled" : "failed"),
+} as const satisfies Record<string, (status: InstanceStatus) => InstanceStatus>;
 
 // A step can both leave the queue and be undone in one decision; its row is written once.
 const mergeChanges = (first: readonly StepChange[], second: readonly StepChange[]): StepChange[] => {

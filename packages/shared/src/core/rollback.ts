@@ -5,7 +5,7 @@
  */
 import type { ConditionNode, ForkNode, Graph, GraphNode, Sequence, TaskNode } from "../definition/graph.ts";
 import { enqueueCompensation } from "./advance.ts";
-import type { Enqueue, InstanceState, StepChange } from "./model.ts";
+import type { Enqueue, InstanceState, StepChange, StepState } from "./model.ts";
 
 /** What the rollback needs now. */
 export interface RollbackPlan {
@@ -33,14 +33,14 @@ interface Walk {
 /** Plans the next part of a rollback to the state's boundary. */
 export const planRollback = (graph: Graph, state: InstanceState): RollbackPlan => {
   const walk: Walk = { state, enqueue: [], steps: [], running: false };
-  const blocked = backThrough(walk, graph.root) === "blocked";
-  const underway = walk.running || walk.enqueue.length > 0;
-  return { enqueue: walk.enqueue, steps: walk.steps, progress: blocked ? (underway ? "underway" : "stuck") : "done" };
+  const clearance = backThrough(walk, graph.root);
+  const { enqueue, steps, running } = walk;
+  if (clearance !== "blocked") return { enqueue, steps, progress: "done" };
+  return { enqueue, steps, progress: running || enqueue.length > 0 ? "underway" : "stuck" };
 };
 
 const backThrough = (walk: Walk, { nodes }: Sequence): Clearance => {
-  for (let index = nodes.length - 1; index >= 0; index--) {
-    const node = nodes[index] as GraphNode;
+  for (const node of nodes.toReversed()) {
     const clearance = backOver(walk, node);
     if (clearance !== "clear") return clearance;
   }
@@ -69,8 +69,8 @@ const undoTask = (walk: Walk, node: TaskNode): Clearance => {
     return "blocked";
   }
   const step = steps.get(node.name);
-  if (step === undefined || step.outcome === "absent") return "clear";
-  if (step.status === "rolled_back" || step.status === "skipped") return "clear";
+  if (step === undefined || step.outcome === "absent" || isUndone(step)) return "clear";
+  // A dead letter: a person decides.
   if (step.status === "paused") return "blocked";
   const compensation = enqueueCompensation(node, step.inputFrom);
   if (compensation === undefined) return undoWithoutCall(walk, node);
@@ -93,11 +93,13 @@ const backOverCondition = (walk: Walk, node: ConditionNode): Clearance => {
   return clearance === "clear" ? undoWithoutCall(walk, node) : clearance;
 };
 
+// A join that still waits has not fired, so there is nothing to roll back.
 const undoWithoutCall = (walk: Walk, { name }: GraphNode): Clearance => {
-  const status = walk.state.steps.get(name)?.status;
-  if (status === "waiting") walk.steps.push({ node: name, status: "skipped" });
-  else if (status !== undefined && status !== "rolled_back" && status !== "skipped") {
-    walk.steps.push({ node: name, status: "rolled_back" });
+  const step = walk.state.steps.get(name);
+  if (step !== undefined && !isUndone(step)) {
+    walk.steps.push({ node: name, status: step.status === "waiting" ? "skipped" : "rolled_back" });
   }
   return "clear";
 };
+
+const isUndone = ({ status }: StepState): boolean => status === "rolled_back" || status === "skipped";

@@ -1,6 +1,7 @@
 /** How an instance looks to a person: every node of its definition with a status, whether it was reached or not. */
 import type { GraphNode, Side } from "../definition/graph.ts";
-import { type InstanceStatus, isTerminal, type Lane, type QueueState, type StepStatus } from "../vocabulary/status.ts";
+import type { InstanceStatus, Lane, QueueState, StepStatus } from "../vocabulary/status.ts";
+import { isTerminal } from "../vocabulary/status.ts";
 
 /** What the view must know of a row. */
 export interface ViewedStep {
@@ -44,4 +45,3 @@ const isOnOtherSide = (node: GraphNode, steps: ReadonlyMap<string, ViewedStep>):
     }
   }
 };
-

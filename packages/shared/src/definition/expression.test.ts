@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { FloxyError } from "../vocabulary/error.ts";
 import type { Json } from "../vocabulary/json.ts";
+import type { ExpressionScope } from "./expression.ts";
 import {
   checkExpression,
   compileExpression,
-  type ExpressionScope,
   evaluate,
   evaluateCondition,
   evaluateIfPresent,
@@ -31,7 +31,7 @@ const scope: ExpressionScope = {
   steps: { charge: { id: "c1" }, "reserve-stock": 5, constructor: "named so" },
 };
 
-const valueOf = (text: string, within = scope): Json => evaluate(compileExpression(text), within);
+const resultOf = (text: string, within = scope): Json => evaluate(compileExpression(text), within);
 
 const failureOf = (run: () => unknown): FloxyError => {
   try {
@@ -88,13 +88,13 @@ describe("evaluate", () => {
     ["value.text.size()", 3],
   ])("%s", (text, expected) => {
     expect(checkExpression(text)).toEqual([]);
-    expect(valueOf(text)).toEqual(expected);
+    expect(resultOf(text)).toEqual(expected);
   });
 
   it("sees values that are no objects", () => {
-    expect(valueOf("value", { ...scope, value: null })).toBeNull();
-    expect(valueOf("value + 1", { ...scope, value: 1 })).toBe(2);
-    expect(valueOf("value[1]", { ...scope, value: [1, 2] })).toBe(2);
+    expect(resultOf("value", { ...scope, value: null })).toBeNull();
+    expect(resultOf("value + 1", { ...scope, value: 1 })).toBe(2);
+    expect(resultOf("value[1]", { ...scope, value: [1, 2] })).toBe(2);
   });
 
   it("gives the same each time, and can be used again after a failure", () => {
@@ -106,20 +106,20 @@ describe("evaluate", () => {
 
   it("does not let prototypes through", () => {
     for (const text of ["value.__proto__", "value.constructor", "value['constructor']", "value.text.constructor"]) {
-      expect(failureOf(() => valueOf(text)).message, text).toContain("does not exist");
+      expect(failureOf(() => resultOf(text)).message, text).toContain("does not exist");
     }
-    expect(failureOf(() => valueOf("value.toString")).code).toBe("EXPRESSION_FAILED");
-    expect(valueOf("'toString' in value")).toBe(false);
-    expect(failureOf(() => valueOf("steps.toString")).message).toContain("the path steps.toString does not exist");
+    expect(failureOf(() => resultOf("value.toString")).code).toBe("EXPRESSION_FAILED");
+    expect(resultOf("'toString' in value")).toBe(false);
+    expect(failureOf(() => resultOf("steps.toString")).message).toContain("the path steps.toString does not exist");
   });
 
   it("reads data whose members are called constructor or __proto__", () => {
-    expect(valueOf("value.car.wheels")).toBe(4);
-    expect(valueOf("value.car.constructor")).toBe("Ferrari");
-    expect(valueOf("value.car")).toEqual({ constructor: "Ferrari", wheels: 4 });
-    expect(valueOf("steps.constructor")).toBe("named so");
-    expect(valueOf("value.odd.__proto__.z")).toBe(1);
-    expect(JSON.stringify(valueOf("value.odd"))).toBe('{"__proto__":{"z":1}}');
+    expect(resultOf("value.car.wheels")).toBe(4);
+    expect(resultOf("value.car.constructor")).toBe("Ferrari");
+    expect(resultOf("value.car")).toEqual({ constructor: "Ferrari", wheels: 4 });
+    expect(resultOf("steps.constructor")).toBe("named so");
+    expect(resultOf("value.odd.__proto__.z")).toBe(1);
+    expect(JSON.stringify(resultOf("value.odd"))).toBe('{"__proto__":{"z":1}}');
     expect(({} as { z?: unknown }).z).toBeUndefined();
   });
 });
@@ -133,7 +133,7 @@ describe("a failing expression", () => {
     ["value.nothing.x", "value.nothing.x"],
     ["value.items.map(i, i.tax)", "i.tax"],
   ])("%s says the expression and the missing path", (text, path) => {
-    const error = failureOf(() => valueOf(text));
+    const error = failureOf(() => resultOf(text));
     expect(error.code).toBe("EXPRESSION_FAILED");
     expect(error.message).toBe(`expression '${text}' failed: the path ${path} does not exist`);
     expect(error.data).toEqual({ expression: text, missingPath: path });
@@ -154,7 +154,7 @@ describe("a failing expression", () => {
     ["timestamp('2026-01-01T00:00:00')", "needs an offset"],
     ["int('x')", "cannot convert to int"],
   ])("%s says why", (text, reason) => {
-    const error = failureOf(() => valueOf(text));
+    const error = failureOf(() => resultOf(text));
     expect(error.code).toBe("EXPRESSION_FAILED");
     expect(error.message).toContain(reason);
     expect(error.data).toEqual({ expression: text });
@@ -195,7 +195,11 @@ describe("evaluateCondition", () => {
 describe("checkExpression", () => {
   it("reports everything that is wrong, with the path", () => {
     const problems = checkExpression("bar + foo(1) + value.text.matches('a')", "nodes[0].when");
-    expect(problems.map(({ code }) => code).sort()).toEqual(["function_not_allowed", "unknown_function", "unknown_variable"]);
+    expect(problems.map(({ code }) => code).sort()).toEqual([
+      "function_not_allowed",
+      "unknown_function",
+      "unknown_variable",
+    ]);
     expect(problems.every(({ path }) => path === "nodes[0].when")).toBe(true);
   });
 
@@ -276,27 +280,27 @@ describe("the bound on evaluation", () => {
   };
 
   it("leaves room for what a definition would do", () => {
-    expect(valueOf("value.map(x, x + 1).size()", big)).toBe(200_000);
-    expect(valueOf("value == value", big)).toBe(true);
-    expect(valueOf("input.text.contains(input.needle)", big)).toBe(false);
+    expect(resultOf("value.map(x, x + 1).size()", big)).toBe(200_000);
+    expect(resultOf("value == value", big)).toBe(true);
+    expect(resultOf("input.text.contains(input.needle)", big)).toBe(false);
   });
 
   it.each([
-    "value.map(x, value.map(y, x * y)).size()",
-    "value.exists(x, value.exists(y, x + y == -1))",
-    "value.exists(x, value.exists(y, x + y == -1)) || true",
-    "value.all(x, value == value)",
-    "value.map(x, x in value)",
-    "value.map(x, value + value).size()",
-    "value.map(x, input.text).join('')",
-    "value.map(x, input.text)",
-    `['aaaaaaaa']${".map(x, x + x)".repeat(60)}`,
-    `[[1, 1]]${".map(x, x + x)".repeat(60)}`,
-    `[1]${".map(x, [x, x])".repeat(60)}`,
-    "duration(input.digits)",
-  ])("stops %s", (text) => {
+    ["nested map", "value.map(x, value.map(y, x * y)).size()"],
+    ["nested exists", "value.exists(x, value.exists(y, x + y == -1))"],
+    ["nested exists whose error || would pass over", "value.exists(x, value.exists(y, x + y == -1)) || true"],
+    ["comparing long lists again and again", "value.all(x, value == value)"],
+    ["searching a long list again and again", "value.map(x, x in value)"],
+    ["joining long lists again and again", "value.map(x, value + value).size()"],
+    ["joining long texts", "value.map(x, input.text).join('')"],
+    ["a result with a long text many times", "value.map(x, input.text)"],
+    ["doubling text", `['aaaaaaaa']${".map(x, x + x)".repeat(60)}`],
+    ["doubling lists", `[[1, 1]]${".map(x, x + x)".repeat(60)}`],
+    ["nesting lists twice each", `[1]${".map(x, [x, x])".repeat(60)}`],
+    ["a duration of many digits", "duration(input.digits)"],
+  ])("stops %s", (_name, text) => {
     const begin = performance.now();
-    expect(failureOf(() => valueOf(text, big)).code).toBe("EXPRESSION_FAILED");
+    expect(failureOf(() => resultOf(text, big)).code).toBe("EXPRESSION_FAILED");
     // Generous: it takes about 0.2 s; without the bound it takes minutes or all memory.
     expect(performance.now() - begin).toBeLessThan(5_000);
   });

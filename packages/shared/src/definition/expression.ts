@@ -147,10 +147,11 @@ const run = (compiled: CompiledExpression, scope: ExpressionScope): Json | undef
 };
 
 const variablesOf = (used: References, scope: ExpressionScope): Record<string, unknown> => {
-  const steps: Record<string, unknown> = Object.create(null);
+  // A Map, because a node may be called `constructor`, by which the library tells kinds of objects apart.
+  const steps = new Map<string, unknown>();
   for (const name of used.steps) {
     const output = Object.hasOwn(scope.steps, name) ? scope.steps[name] : undefined;
-    if (output !== undefined) steps[name] = readable(output);
+    if (output !== undefined) steps.set(name, readable(output));
   }
   return { input: used.input ? readable(scope.input) : null, value: used.value ? readable(scope.value) : null, steps };
 };

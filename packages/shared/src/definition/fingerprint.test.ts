@@ -43,7 +43,7 @@ describe("canonicalJson", () => {
   it("sorts keys by UTF-16 code units and writes numbers as ECMAScript does", () => {
     const value = { "\u20ac": 1, "\r": 2, "\ufb33": 3, "1": 4, "😀": 5, "\u0080": 6, "\u00f6": 7 };
     expect(canonicalJson(value)).toBe('{"\\r":2,"1":4,"\u0080":6,"ö":7,"€":1,"😀":5,"\ufb33":3}');
-    expect(canonicalJson([333333333.33333329, 1e30, 4.5, 2e-3, -0])).toBe("[333333333.3333333,1e+30,4.5,0.002,0]");
+    expect(canonicalJson([1 / 3, 1e30, 4.5, 2e-3, -0])).toBe("[0.3333333333333333,1e+30,4.5,0.002,0]");
   });
 
   it("leaves out members that are undefined", () => {
@@ -58,7 +58,7 @@ describe("fingerprint", () => {
   });
 
   it("never changes for a given definition: stored ones are compared with it", () => {
-    expect(fingerprint(definition)).toBe("PINNED");
+    expect(fingerprint(definition)).toBe("0680e43c843fd75bba93a5290c8877b4c5be1ae20009d8bc23faac308ad00689");
   });
 
   it("differs when anything differs, a default that is spelled out too", () => {

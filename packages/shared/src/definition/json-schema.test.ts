@@ -55,7 +55,7 @@ describe("checkSchema", () => {
   });
 
   it.each([
-    ["a conditional schema", { if: { type: "string" }, then: { type: "string" } }],
+    ["a conditional schema", { if: { type: "string" }, else: { type: "number" } }],
     ["a reference to elsewhere", { $ref: "https://example.com/schema.json" }],
     ["a reference to nothing", { $ref: "#/$defs/nope" }],
     ["a type that does not exist", { type: "text" }],

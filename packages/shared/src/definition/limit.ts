@@ -16,8 +16,8 @@ export const expressionListLimit = 200;
  */
 export const expressionBudget = 1_000_000;
 
-/** The most that one expression may give, in values (at all depths) and characters of text together: 4 Mi. */
-export const resultLimit = 4_194_304;
+/** The most that one expression may give, in values (at all depths) and characters of text together: 2 Mi. */
+export const resultLimit = 2_097_152;
 
 /** The largest definition, in bytes of its JSON in UTF-8: 1 MiB. */
 export const definitionSizeLimit = 1_048_576;

@@ -8,7 +8,11 @@ const scope = { input: { id: "o1" }, value: { amount: 5 }, steps: { charge: { id
 
 describe("evaluateMapping", () => {
   it("puts values in the place of expressions and keeps everything else", () => {
-    const mapping = { order: { $: "input.id" }, list: [{ $: "value.amount * 2" }, "plain", null], deep: { a: { b: 1 } } };
+    const mapping = {
+      order: { $: "input.id" },
+      list: [{ $: "value.amount * 2" }, "plain", null],
+      deep: { a: { b: 1 } },
+    };
     expect(evaluateMapping(mapping, scope)).toEqual({ order: "o1", list: [10, "plain", null], deep: { a: { b: 1 } } });
   });
 

@@ -51,6 +51,7 @@ export const outlineOf = (definition: Fields): Outline => {
     const found: OutlineNode[] = [];
     const sequence: OutlineSequence = { path, owner, key, nodes: found };
     if (depth > nestingLimit) {
+      if (listOf(list).length === 0) return sequence;
       const message = `forks and conditions are nested deeper than ${nestingLimit} levels; use several definitions`;
       problems.push({ path, code: "too_deep", message });
       return sequence;

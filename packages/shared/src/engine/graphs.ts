@@ -1,6 +1,8 @@
 /** The definitions a process knows, made walkable. A registered definition never changes, so it is read once. */
 import { fingerprint } from "../definition/fingerprint.ts";
-import { buildGraph, type Graph } from "../definition/graph.ts";
+import type { Graph } from "../definition/graph.ts";
+import { buildGraph } from "../definition/graph.ts";
+import { versionLimit } from "../definition/limit.ts";
 import type { DefinitionJson } from "../definition/model.ts";
 import { parseDefinition } from "../definition/validate.ts";
 import { findVersion, getDefinition, insertDefinition } from "../store/definition.ts";
@@ -19,21 +21,29 @@ const cacheLimit = 1_000;
 
 /** Makes an empty cache. */
 export const createGraphCache = (): GraphCache => {
-  const graphs = new Map<string, Graph>();
+  const graphs = new Map<string, Promise<Graph>>();
   return {
     async get(db, name, version) {
       const exact = version ?? (await latestVersion(db, name));
       const key = `${name} ${exact}`;
-      const graph = graphs.get(key) ?? (await loadGraph(db, name, exact));
+      // What is being loaded is shared too, so that a burst of first uses reads the definition once.
+      const known = graphs.get(key);
+      const graph = known ?? loadGraph(db, name, exact);
       graphs.delete(key);
       graphs.set(key, graph);
       if (graphs.size > cacheLimit) graphs.delete(graphs.keys().next().value as string);
-      return graph;
+      return graph.catch((error: unknown) => {
+        if (graphs.get(key) === graph) graphs.delete(key);
+        // The load that failed was another's, perhaps on a connection that broke or before the definition was registered.
+        if (known !== undefined) return loadGraph(db, name, exact);
+        throw error;
+      });
     },
   };
 };
 
-const latestVersion = async (db: Executor, name: string): Promise<number> => {
+/** The highest registered version that is not deprecated. Throws `DEFINITION_NOT_FOUND`. */
+export const latestVersion = async (db: Executor, name: string): Promise<number> => {
   assertName("definition", name);
   const version = await findVersion(db, name);
   if (version !== undefined) return version;
@@ -45,12 +55,22 @@ const latestVersion = async (db: Executor, name: string): Promise<number> => {
 };
 
 const loadGraph = async (db: Executor, name: string, version: number): Promise<Graph> => {
+  assertName("definition", name);
+  assertVersion(version);
   const row = await getDefinition(db, name, version);
   if (row !== undefined) return buildGraph(JSON.parse(row.body) as DefinitionJson);
   throw new FloxyError(
     "DEFINITION_NOT_FOUND",
     `Definition '${name}' version ${version} is not registered. Register it first: client.register(workflow).`,
     { data: { name, version } },
+  );
+};
+
+const assertVersion = (version: number): void => {
+  if (Number.isInteger(version) && version >= 1 && version <= versionLimit) return;
+  throw new FloxyError(
+    "OPTION_INVALID",
+    `The version must be an integer from 1 to ${versionLimit}, not ${String(version)}.`,
   );
 };
 

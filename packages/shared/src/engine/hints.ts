@@ -3,7 +3,9 @@
  * polling.
  */
 
+import type { Executor } from "../store/executor.ts";
 import type { Notifier } from "../store/notifier.ts";
+import { createNotifier } from "../store/notifier.ts";
 
 /** What a commit has made possible. */
 export interface Hints {
@@ -56,4 +58,19 @@ export const publishHints = (notifier: Notifier, hints: Hints): void => {
   if (hints.delayed) notifier.notify("review", [delayedItem]);
   if (hints.finished.size > 0) notifier.notify("finished", hints.finished);
   if (hints.abort.size > 0) notifier.notify("abort", hints.abort);
+};
+
+/**
+ * Tells other processes from within a transaction: PostgreSQL does so when it commits, and not at all if it is rolled
+ * back. Only for the transactions of callers, of which we do not learn when they end.
+ */
+export const publishHintsWithin = async (tx: Executor, hints: Hints): Promise<void> => {
+  let failure: { readonly error: unknown } | undefined;
+  const onError = (error: unknown): void => {
+    failure = { error };
+  };
+  const notifier = createNotifier({ db: tx, onError });
+  publishHints(notifier, hints);
+  await notifier.close();
+  if (failure !== undefined) throw failure.error;
 };

@@ -1,7 +1,7 @@
 /** Resolving the inputs of leased steps: what was passed to them, or what their mapping makes of the data. */
 import { needsOfMapping } from "../core/needs.ts";
 import { toStepError } from "../core/step-error.ts";
-import { valueOf } from "../core/value.ts";
+import { valueOfNode } from "../core/value.ts";
 import { type Graph, taskOf } from "../definition/graph.ts";
 import { evaluateMapping, mappingReferences } from "../definition/mapping.ts";
 import type { Mapping } from "../definition/model.ts";
@@ -59,7 +59,7 @@ const resolve = (
   try {
     const steps: Record<string, Json> = {};
     for (const name of mappingReferences(mapping).steps) {
-      const output = valueOf(graph, payloads, name);
+      const output = valueOfNode(graph, payloads, name);
       if (output !== undefined) steps[name] = output;
     }
     return { value: evaluateMapping(mapping, { input: payloads.input, value, steps }) };

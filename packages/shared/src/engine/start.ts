@@ -5,14 +5,17 @@ import type { Graph } from "../definition/graph.ts";
 import { checkAgainstSchema } from "../definition/json-schema.ts";
 import { defaultPriority } from "../definition/model.ts";
 import type { Executor } from "../store/executor.ts";
-import { type ExistingInstance, findExisting, insertInstances, type NewInstance } from "../store/instance.ts";
+import type { ExistingInstance, NewInstance } from "../store/instance.ts";
+import { findExisting, insertInstances } from "../store/instance.ts";
 import { FloxyError } from "../vocabulary/error.ts";
 import { newId } from "../vocabulary/id.ts";
 import type { Json } from "../vocabulary/json.ts";
 import { encodePayload } from "../vocabulary/json-check.ts";
 import { idempotencyKeyLimit } from "../vocabulary/limit.ts";
+import { quote } from "../vocabulary/quote.ts";
 import type { GraphCache } from "./graphs.ts";
-import { type Hints, hintAdvance } from "./hints.ts";
+import type { Hints } from "./hints.ts";
+import { hintAdvance } from "./hints.ts";
 
 /** A request to start an instance. */
 export interface StartRequest {
@@ -72,7 +75,7 @@ export const prepareStart = async (
 
 /**
  * Inserts prepared instances in one statement. The same prepared start may be sent again when the answer was lost: its
- * id tells it apart. Answers one result per start, in order; throws `IDEMPOTENCY_CONFLICT` if a key was used before
+ * id tells it apart. Answers one result per start, in order; `IDEMPOTENCY_CONFLICT` for one whose key was used before
  * with another input.
  */
 export const insertStarts = async (
@@ -82,30 +85,38 @@ export const insertStarts = async (
 ): Promise<(Started | FloxyError)[]> => {
   const rows = starts.map(({ row }) => row);
   const inserted = await insertInstances(db, rows);
-  for (const [index, row] of rows.entries()) if (inserted[index]) hintAdvance(hints, row.instanceId, row.advance);
   const left = rows.filter((_, index) => !inserted[index]);
   const standing = left.length === 0 ? [] : await findExisting(db, left);
-  return rows.map((row, index) =>
-    inserted[index] ? { instanceId: row.instanceId, created: true } : resolveExisting(row, standing),
-  );
+  const find = findAmong(standing);
+  return rows.map((row, index) => {
+    const result = inserted[index] ? { instanceId: row.instanceId, created: true } : resolveExisting(row, find(row));
+    // Also when an earlier send had inserted it: its hint was lost with its answer.
+    if (!(result instanceof FloxyError) && result.created) hintAdvance(hints, row.instanceId, row.advance);
+    return result;
+  });
 };
 
-const resolveExisting = (row: NewInstance, standing: readonly ExistingInstance[]): Started | FloxyError => {
-  const own = standing.find(({ instanceId }) => instanceId === row.instanceId);
-  if (own !== undefined) return { instanceId: row.instanceId, created: true };
-  const found = standing.find(
-    ({ definitionName, idempotencyKey }) =>
-      definitionName === row.definitionName && idempotencyKey === row.idempotencyKey,
-  );
+/** Looks up by id first, then by idempotency key. */
+const findAmong = (standing: readonly ExistingInstance[]) => {
+  const byId = new Map(standing.map((one) => [one.instanceId, one]));
+  const byKey = new Map(standing.map((one) => [keyOf(one), one]));
+  return (row: NewInstance): ExistingInstance | undefined => byId.get(row.instanceId) ?? byKey.get(keyOf(row));
+};
+
+const keyOf = (one: Pick<NewInstance, "definitionName" | "idempotencyKey">): string =>
+  JSON.stringify([one.definitionName, one.idempotencyKey]);
+
+const resolveExisting = (row: NewInstance, found: ExistingInstance | undefined): Started | FloxyError => {
+  if (found?.instanceId === row.instanceId) return { instanceId: row.instanceId, created: true };
   if (found === undefined) {
-    const message = `The instance with idempotency key '${row.idempotencyKey}' was removed just now. Start again.`;
+    const message = `The instance with idempotency key ${quote(row.idempotencyKey ?? "")} was removed just now. Start again.`;
     return new FloxyError("DATABASE_UNAVAILABLE", message);
   }
   const same = canonicalJson(JSON.parse(found.input) as Json) === canonicalJson(JSON.parse(row.input) as Json);
   if (same) return { instanceId: found.instanceId, created: false };
   return new FloxyError(
     "IDEMPOTENCY_CONFLICT",
-    `Idempotency key '${row.idempotencyKey}' of definition '${row.definitionName}' was used before with another input, ` +
+    `Idempotency key ${quote(row.idempotencyKey ?? "")} of definition '${row.definitionName}' was used before with another input, ` +
       `by instance ${found.instanceId}. Use another key for another input.`,
     { data: { instanceId: found.instanceId } },
   );
@@ -133,6 +144,6 @@ const assertKey = (key: string | null): string | null => {
   if (storable && key.length > 0 && key.length <= idempotencyKeyLimit) return key;
   throw new FloxyError(
     "OPTION_INVALID",
-    `The idempotency key must be a string of 1 to ${idempotencyKeyLimit} characters without NUL, not ${JSON.stringify(key)?.slice(0, 80)}.`,
+    `The idempotency key must be a string of 1 to ${idempotencyKeyLimit} characters without NUL, not ${typeof key === "string" ? `${quote(key)} with ${key.length}` : typeof key}.`,
   );
 };

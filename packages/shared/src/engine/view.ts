@@ -3,11 +3,14 @@ import { retryPolicyOf } from "../core/retry.ts";
 import { statusOf } from "../core/view.ts";
 import type { GraphNode, Side } from "../definition/graph.ts";
 import type { Executor } from "../store/executor.ts";
-import { getInstance, type InstanceRow } from "../store/instance.ts";
-import { getQueue, getSteps, type QueueRow, type StepRow } from "../store/step.ts";
-import { FloxyError, type StepError } from "../vocabulary/error.ts";
+import type { InstanceRow } from "../store/instance.ts";
+import type { QueueRow, SnapshotInstance, StepRow } from "../store/step.ts";
+import { readSnapshot } from "../store/step.ts";
+import type { StepError } from "../vocabulary/error.ts";
+import { FloxyError } from "../vocabulary/error.ts";
 import { isId } from "../vocabulary/id.ts";
 import type { Json, JsonObject } from "../vocabulary/json.ts";
+import { quote } from "../vocabulary/quote.ts";
 import type { InstanceStatus, Outcome, StepStatus } from "../vocabulary/status.ts";
 import type { GraphCache } from "./graphs.ts";
 
@@ -60,35 +63,50 @@ export interface InstanceView extends InstanceSummary {
   readonly steps: readonly StepView[];
 }
 
-/** Reads an instance with its steps. Throws `INSTANCE_NOT_FOUND`. */
+/** Reads an instance with its steps, as they stood at one moment. Throws `INSTANCE_NOT_FOUND`. */
 export const viewInstance = async (db: Executor, graphs: GraphCache, instanceId: string): Promise<InstanceView> => {
-  const row = isId(instanceId) ? await getInstance(db, instanceId) : undefined;
-  if (row === undefined) throw notFound(instanceId);
-  const graph = await graphs.get(db, row.definitionName, row.definitionVersion);
-  const [stepRows, queueRows] = await Promise.all([getSteps(db, instanceId), getQueue(db, instanceId)]);
-  const steps = new Map(stepRows.map((step) => [step.node, step]));
-  const queue = new Map(queueRows.map((queued) => [queued.node, queued]));
-  const views = [...graph.nodes.values()].map((node) =>
-    viewStep(node, statusOf(node, row.status, steps, queue), steps.get(node.name), queue.get(node.name)),
+  const snapshot = isId(instanceId) ? await readSnapshot(db, instanceId) : undefined;
+  if (snapshot === undefined) throw instanceNotFound(instanceId);
+  const { instance } = snapshot;
+  const graph = await graphs.get(db, instance.definitionName, instance.definitionVersion);
+  const rows = new Map(snapshot.steps.map((step) => [step.node, step]));
+  const queue = new Map(snapshot.queue.map((queued) => [queued.node, queued]));
+  const steps = [...graph.nodes.values()].map((node) =>
+    viewStep(node, statusOf(node, instance.status, rows, queue), rows.get(node.name), queue.get(node.name)),
   );
-  return { ...summarise(row), steps: views };
+  const input = JSON.parse(instance.input) as Json;
+  return { ...describe(instanceId, instance, input, outputOf(instance, input, steps)), steps };
 };
 
-const notFound = (instanceId: string): FloxyError => {
+const outputOf = (instance: SnapshotInstance, input: Json, steps: readonly StepView[]): Json | undefined => {
+  if (instance.status !== "completed") return undefined;
+  return instance.outputFrom === null ? input : steps.find(({ step }) => step === instance.outputFrom)?.output;
+};
+
+/** The error for an id that no instance has; it says so when it could not be the id of one at all. */
+export const instanceNotFound = (instanceId: unknown): FloxyError => {
   const message = isId(instanceId)
-    ? `There is no instance ${instanceId}.`
-    : `${JSON.stringify(instanceId)} is not the id of an instance: an id has 26 characters, such as 01J9ZC4M8X5N2Q7R3T6V8W0Y1Z.`;
+    ? `there is no instance ${instanceId}`
+    : `${quote(String(instanceId))} is not the id of an instance: an id has 26 characters, such as 01J9ZC4M8X5N2Q7R3T6V8W0Y1Z`;
   return new FloxyError("INSTANCE_NOT_FOUND", message, { data: { instanceId } });
 };
 
 /** Turns a row into what a person sees. */
-export const summarise = (row: InstanceRow): InstanceSummary => ({
-  instanceId: row.instanceId,
+export const summarise = (row: InstanceRow): InstanceSummary =>
+  describe(row.instanceId, row, JSON.parse(row.input) as Json, parseOptional(row.output));
+
+const describe = (
+  instanceId: string,
+  row: Omit<InstanceRow, "instanceId" | "input" | "output">,
+  input: Json,
+  output: Json | undefined,
+): InstanceSummary => ({
+  instanceId,
   definition: { name: row.definitionName, version: row.definitionVersion },
   status: row.status,
   priority: row.priority,
-  input: JSON.parse(row.input) as Json,
-  output: parseOptional(row.output),
+  input,
+  output,
   metadata: row.metadata,
   idempotencyKey: row.idempotencyKey,
   error: row.cause,
@@ -125,4 +143,5 @@ const viewStep = (
   };
 };
 
-const parseOptional = (text: string | null): Json | undefined => (text === null ? undefined : (JSON.parse(text) as Json));
+const parseOptional = (text: string | null): Json | undefined =>
+  text === null ? undefined : (JSON.parse(text) as Json);

@@ -8,6 +8,7 @@ import { FloxyError, isFloxyError } from "../vocabulary/error.ts";
 export const isUnavailable = (error: unknown): boolean =>
   isFloxyError(error, "DATABASE_UNAVAILABLE") ||
   unavailableCode.test(codeOf(error)) ||
+  isMissingSocket(error) ||
   (codeOf(error) === "" && error instanceof Error && driverMessage.test(error.message));
 
 /**
@@ -38,7 +39,9 @@ export const asStoreError = (error: unknown): unknown => {
   switch (codeOf(error)) {
     case "42P01":
     case "3F000":
-      return new FloxyError("SCHEMA_OUTDATED", `Floxy's tables are missing: ${said}; run the migrations`, { cause: error });
+      return new FloxyError("SCHEMA_OUTDATED", `Floxy's tables are missing: ${said}; run the migrations`, {
+        cause: error,
+      });
     case "28000":
     case "28P01":
     case "3D000":
@@ -50,6 +53,19 @@ export const asStoreError = (error: unknown): unknown => {
   }
 };
 
+/**
+ * As {@link asStoreError}, for an attempt to connect: what neither the server nor the network said, such as a certificate
+ * that is not trusted, is `CONFIGURATION_INVALID`.
+ */
+export const asConnectError = (error: unknown): unknown => {
+  const known = asStoreError(error);
+  if (known instanceof FloxyError || sqlState.test(codeOf(error))) return known;
+  const said = error instanceof Error ? messageOf(error) : String(error);
+  return new FloxyError("CONFIGURATION_INVALID", `no connection to the database can be made: ${said}`, {
+    cause: error,
+  });
+};
+
 /** The SQLSTATE or the system's code that an error carries, or an empty text. */
 export const codeOf = (error: unknown): string => {
   const code: unknown = error instanceof Error ? (error as { code?: unknown }).code : undefined;
@@ -59,7 +75,7 @@ export const codeOf = (error: unknown): string => {
 // Classes 08 (connection) and 57P (shutdown, crash, starting up, database dropped), 53300 (too many connections), 25006
 // (read-only: a standby), 25P03 and 57P05 (the server ended an idle session), and what the system says of sockets and names.
 const unavailableCode =
-  /^(08...|57P..|53300|25006|25P0[34]|E(CONN(REFUSED|RESET|ABORTED)|PIPE|TIMEDOUT|(HOST|NET)(UNREACH|DOWN)|NOTFOUND|AI_AGAIN)|ENOENT)$/;
+  /^(08...|57P..|53300|25006|25P0[34]|E(CONN(REFUSED|RESET|ABORTED)|PIPE|TIMEDOUT|(HOST|NET)(UNREACH|DOWN)|NOTFOUND|AI_AGAIN))$/;
 
 // Deadlock, serialization failure, lock not available, cancelled (statement_timeout).
 const transientCode = /^(40P01|40001|55P03|57014)$/;
@@ -73,6 +89,10 @@ const driverMessage =
 // A plan whose table was changed under it, by a migration while we run. The code alone says only "not supported".
 const isStalePlan = (error: unknown): boolean =>
   codeOf(error) === "0A000" && (error as { routine?: unknown }).routine === "RevalidateCachedQuery";
+
+// No Unix socket, so no server; of files the same code would say something else.
+const isMissingSocket = (error: unknown): boolean =>
+  codeOf(error) === "ENOENT" && (error as { syscall?: unknown }).syscall === "connect";
 
 const messageOf = (error: Error): string => {
   // Several addresses of one name were tried: the outer error has no message of its own.

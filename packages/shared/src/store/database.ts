@@ -2,8 +2,11 @@
 import pg from "pg";
 import { FloxyError } from "../vocabulary/error.ts";
 import { quote } from "../vocabulary/quote.ts";
-import { asStoreError, spoilsConnection } from "./database-error.ts";
-import { type Database, type Executor, quoteIdentifier, type Statement } from "./executor.ts";
+import { asConnectError, asStoreError } from "./database-error.ts";
+import type { Database, Executor, Statement } from "./executor.ts";
+import { quoteIdentifier } from "./executor.ts";
+import type { Loan } from "./transaction.ts";
+import { ask, inTransaction } from "./transaction.ts";
 
 /** How to open a {@link Database}. */
 export interface DatabaseOptions {
@@ -38,39 +41,40 @@ export const openDatabase = (options: DatabaseOptions): Database => {
   const schema = quoteSchema(options.schema ?? "floxy");
   const prepare = options.prepare ?? true;
   const pool = openPool(options);
-  const begin = beginText(options.idleInTransactionTimeoutMs ?? 60_000);
+  const idleMs = options.idleInTransactionTimeoutMs ?? 60_000;
   let closed: Promise<void> | undefined;
 
-  /** Lends a connection to `use`, and keeps it only if that leaves it in a known state. */
-  const borrow = async <T>(use: (client: pg.PoolClient) => Promise<T>): Promise<T> => {
+  /** Lends a connection to `use`, and keeps it unless an answer spoilt it. */
+  const borrow = async <T>(use: (loan: Loan) => Promise<T>): Promise<T> => {
     if (closed !== undefined) throw new FloxyError("SHUTDOWN", "the database was closed; make no calls after close()");
     const client = await pool.connect().catch((error: unknown) => {
-      throw asStoreError(error);
+      throw asConnectError(error);
     });
-    let spoilt = false;
+    const loan: Loan = { client, spoilt: false };
     try {
-      return await use(client);
-    } catch (error) {
-      spoilt = client.getTransactionStatus() !== "I" || spoilsConnection(error);
-      throw asStoreError(error);
+      return await use(loan);
     } finally {
-      client.release(spoilt);
+      client.release(loan.spoilt);
     }
   };
 
-  const run = async <Row>(client: pg.PoolClient, statement: Statement, values: readonly unknown[] = []) => {
-    const text = statement.text(schema);
-    const query = { text, values: [...values], ...(prepare && { name: statement.name }) };
-    const result = await client.query(query);
-    return result.rows as Row[];
+  const run = async <Row>(loan: Loan, statement: Statement, values: readonly unknown[] = []): Promise<Row[]> => {
+    const { rows } = await ask(loan, {
+      text: statement.text(schema),
+      values: [...values],
+      ...(prepare && { name: statement.name }),
+    });
+    return rows as Row[];
   };
 
   return {
     schema,
-    query: (statement, values) => borrow((client) => run(client, statement, values)),
+    query: (statement, values) => borrow((loan) => run(loan, statement, values)),
     transaction: (work) =>
-      borrow((client) =>
-        inTransaction(client, begin, (tx) => work({ schema, query: (s, values) => tx(() => run(client, s, values)) })),
+      borrow((loan) =>
+        inTransaction(loan, idleMs, (track) =>
+          work({ schema, query: (statement, values) => track(() => run(loan, statement, values)) }),
+        ),
       ),
     close() {
       closed ??= pool.end();
@@ -104,14 +108,35 @@ export const executorOf = (client: ForeignClient, schema = "floxy"): Executor =>
   };
 };
 
-/** A schema's name as a quoted identifier; throws `CONFIGURATION_INVALID` for one that PostgreSQL would cut or refuse. */
+/**
+ * A schema's name as a quoted identifier. Throws `CONFIGURATION_INVALID` for one that PostgreSQL would cut, and for one
+ * with an apostrophe or a control character, because a few statements have the name inside a literal.
+ */
 export const quoteSchema = (name: string): string => {
-  const bytes = Buffer.byteLength(name);
-  if (bytes >= 1 && bytes <= 63 && !name.includes("\0")) return quoteIdentifier(name);
-  throw new FloxyError("CONFIGURATION_INVALID", `the schema name ${quote(name)} must have 1 to 63 bytes, and has ${bytes}`);
+  if (/^[^'\p{Cc}]+$/u.test(name) && Buffer.byteLength(name) <= 63) return quoteIdentifier(name);
+  const rule = "it must have 1 to 63 bytes without apostrophes and control characters";
+  throw new FloxyError("CONFIGURATION_INVALID", `the schema name ${quote(name)} cannot be used; ${rule}`);
+};
+
+/** Throws `CONFIGURATION_INVALID` for a URL that cannot be read. The URL is in no message, because it holds a password. */
+export const assertConnectionString = (connectionString: string): void => {
+  try {
+    new pg.Client({ connectionString });
+  } catch {
+    const help = "it should look like postgres://user:password@host:5432/database, with special characters as %xx";
+    throw new FloxyError("CONFIGURATION_INVALID", `the database's URL cannot be read; ${help}`);
+  }
 };
 
 const openPool = (options: DatabaseOptions): pg.Pool => {
+  assertConnectionString(options.connectionString);
+  const report = (error: Error): void => {
+    try {
+      options.onError?.(asStoreError(error));
+    } catch {
+      // Thrown out of an event handler it would end the process.
+    }
+  };
   const pool = new pg.Pool({
     connectionString: options.connectionString,
     max: options.maxConnections ?? 4,
@@ -127,55 +152,10 @@ const openPool = (options: DatabaseOptions): pg.Pool => {
     types: { getTypeParser: parserOf },
   });
   // A connection that is lost while nobody waits for it emits `error`, and an `error` without a listener ends the process.
-  pool.on("error", (error) => options.onError?.(asStoreError(error)));
+  pool.on("error", report);
   // While lent it has no listener of the pool's; whoever borrowed it hears of the loss from his statement.
   pool.on("connect", (client) => client.on("error", () => {}));
   return pool;
-};
-
-// `SET LOCAL` in the same message as BEGIN costs no round trip, and unlike a startup parameter or a session's setting it
-// passes through pgbouncer. It ends the transaction of a host that vanished and would keep its row locks for two hours.
-const beginText = (idleMs: number): string =>
-  `BEGIN; SET LOCAL idle_in_transaction_session_timeout = ${Math.round(idleMs)}`;
-
-type Track = <T>(query: () => Promise<T>) => Promise<T>;
-
-/**
- * Runs `work` between BEGIN and COMMIT. The answer to BEGIN is awaited: were it cancelled while statements follow behind
- * it, those would take effect one by one. A statement that failed fails the transaction even if `work` caught its error,
- * because PostgreSQL would answer the COMMIT with a quiet ROLLBACK.
- */
-const inTransaction = async <T>(client: pg.PoolClient, begin: string, work: (tx: Track) => Promise<T>): Promise<T> => {
-  let failure: { readonly error: unknown } | undefined;
-  let over = false;
-  const track: Track = (query) => {
-    if (over) return Promise.reject(new FloxyError("INTERNAL", "the transaction is over; await all its statements"));
-    const answer = query().catch((error: unknown) => {
-      failure ??= { error };
-      throw asStoreError(error);
-    });
-    answer.catch(() => {}); // One of several that nobody may await once another has failed.
-    return answer;
-  };
-  await client.query(begin);
-  try {
-    const result = await work(track).finally(() => {
-      over = true;
-    });
-    // It waits behind all statements that are still on their way, so `failure` is known when it is answered.
-    const { command } = await client.query("COMMIT");
-    if (command !== "COMMIT") throw failure?.error ?? new FloxyError("INTERNAL", "PostgreSQL rolled the transaction back");
-    return result;
-  } catch (error) {
-    const first = failure?.error ?? error;
-    if (client.getTransactionStatus() !== "I" && !(failure && spoilsConnection(first))) await rollback(client);
-    throw first;
-  }
-};
-
-/** Rolls back if it still can; a connection that cannot is dropped because its transaction is not idle. */
-const rollback = async (client: pg.PoolClient): Promise<void> => {
-  await client.query("ROLLBACK").catch(() => {});
 };
 
 const asNumber = (text: string): number => {
@@ -184,10 +164,9 @@ const asNumber = (text: string): number => {
   throw new RangeError(`the database answered ${text}, which is too large to be exact as a number`);
 };
 
-// By type's number: int8, int8[], json. Set for our connections only; the driver's global parsers are the application's.
+// By type's number: int8 and json. Set for our connections only; the driver's global parsers are the application's.
 const ownParsers = new Map<number, (text: string) => unknown>([
   [20, asNumber],
-  [1016, (text) => (pg.types.getTypeParser(1009)(text) as (string | null)[]).map((n) => (n === null ? null : asNumber(n)))],
   [114, (text) => text],
 ]);
 

@@ -49,3 +49,6 @@ export const columns = <Row extends object>(rows: readonly Row[], keys: readonly
 
 /** Quotes an identifier for SQL. */
 export const quoteIdentifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+
+/** The name that a quoted identifier stands for. */
+export const unquoteIdentifier = (identifier: string): string => identifier.slice(1, -1).replaceAll('""', '"');

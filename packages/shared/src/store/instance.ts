@@ -3,7 +3,8 @@ import type { Advance } from "../core/model.ts";
 import type { StepError } from "../vocabulary/error.ts";
 import type { JsonObject } from "../vocabulary/json.ts";
 import type { InstanceStatus } from "../vocabulary/status.ts";
-import { columns, type Executor, type Statement, statement } from "./executor.ts";
+import type { Executor, Statement } from "./executor.ts";
+import { columns, statement } from "./executor.ts";
 
 /** An instance to insert, with what follows from its start. */
 export interface NewInstance {
@@ -117,15 +118,20 @@ export const findExisting = (
 ): Promise<ExistingInstance[]> =>
   db.query<ExistingInstance>(existingStatement, columns(wanted, ["instanceId", "definitionName", "idempotencyKey"]));
 
+// Two joins, each by its own index; with OR in one join the planner reads the whole table.
 const existingStatement: Statement = statement(
   "find_existing",
   (schema) => `
+WITH wanted AS (SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) AS w(instance_id, definition_name, idempotency_key)),
+standing AS (
+  SELECT i.instance_id FROM wanted w JOIN ${schema}.instance i USING (instance_id)
+  UNION
+  SELECT i.instance_id FROM wanted w JOIN ${schema}.instance i USING (definition_name, idempotency_key)
+  WHERE i.idempotency_key IS NOT NULL
+)
 SELECT i.instance_id AS "instanceId", i.definition_name AS "definitionName", i.definition_version AS "definitionVersion",
        i.idempotency_key AS "idempotencyKey", i.input::text AS input
-FROM unnest($1::text[], $2::text[], $3::text[]) AS w(instance_id, definition_name, idempotency_key)
-JOIN ${schema}.instance i
-  ON i.instance_id = w.instance_id
-  OR (i.definition_name = w.definition_name AND i.idempotency_key = w.idempotency_key)`,
+FROM standing JOIN ${schema}.instance i USING (instance_id)`,
 );
 
 /** The row of an instance. Payloads are JSON text. */
@@ -154,15 +160,13 @@ const instanceColumns = (schema: string): string => `
   i.metadata, i.idempotency_key AS "idempotencyKey", i.cause::jsonb AS cause, i.boundary,
   i.created_at AS "createdAt", i.finished_at AS "finishedAt"`;
 
-/** Reads one instance. */
-export const getInstance = async (db: Executor, instanceId: string): Promise<InstanceRow | undefined> => {
-  const [row] = await db.query<InstanceRow>(getStatement, [instanceId]);
-  return row;
-};
+/** Reads instances, in no order; one that does not exist is left out. */
+export const getInstances = (db: Executor, instanceIds: readonly string[]): Promise<InstanceRow[]> =>
+  db.query<InstanceRow>(getStatement, [instanceIds]);
 
 const getStatement: Statement = statement(
-  "get_instance",
-  (schema) => `SELECT ${instanceColumns(schema)} FROM ${schema}.instance i WHERE i.instance_id = $1`,
+  "get_instances",
+  (schema) => `SELECT ${instanceColumns(schema)} FROM ${schema}.instance i WHERE i.instance_id = ANY ($1::text[])`,
 );
 
 /** Which instances to list. */
@@ -180,29 +184,36 @@ export const listInstances = (db: Executor, filter: ListFilter): Promise<Instanc
   db.query<InstanceRow>(listStatement, [
     filter.definitionName ?? null,
     filter.statuses ?? null,
-    filter.before ?? null,
+    filter.before ?? afterAllIds,
     filter.limit,
   ]);
+
+// Sorts behind every id. With a bound that is never absent the primary key leads straight to a page, however deep.
+const afterAllIds = "~";
 
 const listStatement: Statement = statement(
   "list_instances",
   (schema) => `
 SELECT ${instanceColumns(schema)} FROM ${schema}.instance i
 WHERE ($1::text IS NULL OR i.definition_name = $1) AND ($2::text[] IS NULL OR i.status = ANY ($2))
-  AND ($3::text IS NULL OR i.instance_id < $3)
+  AND i.instance_id < $3::text
 ORDER BY i.instance_id DESC LIMIT $4`,
 );
 
-/** Says which of these instances have finished, and how. */
-export const finishedAmong = (
-  db: Executor,
-  instanceIds: readonly string[],
-): Promise<{ readonly instanceId: string; readonly status: InstanceStatus }[]> =>
-  db.query(finishedStatement, [instanceIds]);
+/** How an instance stands. */
+export interface InstanceState {
+  readonly instanceId: string;
+  readonly status: InstanceStatus;
+  readonly finished: boolean;
+}
 
-const finishedStatement: Statement = statement(
-  "finished_among",
+/** Says how instances stand, without payloads; one that does not exist is left out. */
+export const statesOf = (db: Executor, instanceIds: readonly string[]): Promise<InstanceState[]> =>
+  db.query<InstanceState>(statesStatement, [instanceIds]);
+
+const statesStatement: Statement = statement(
+  "states_of",
   (schema) => `
-SELECT instance_id AS "instanceId", status FROM ${schema}.instance
-WHERE instance_id = ANY ($1::text[]) AND finished_at IS NOT NULL`,
+SELECT instance_id AS "instanceId", status, finished_at IS NOT NULL AS finished
+FROM ${schema}.instance WHERE instance_id = ANY ($1::text[])`,
 );

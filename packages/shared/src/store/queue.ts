@@ -3,7 +3,8 @@ import type { Side } from "../definition/graph.ts";
 import type { StepError } from "../vocabulary/error.ts";
 import type { JsonObject } from "../vocabulary/json.ts";
 import type { Lane, Outcome } from "../vocabulary/status.ts";
-import { columns, type Executor, type Statement, statement } from "./executor.ts";
+import type { Executor, Statement } from "./executor.ts";
+import { columns, statement } from "./executor.ts";
 
 /** How many steps of one handler a worker can take. */
 export interface ClaimSlots {
@@ -220,19 +221,25 @@ ORDER BY q.lease_until LIMIT $1`,
 export interface NextDue {
   readonly delayedMs: number | null;
   readonly leaseMs: number | null;
+  /** Whether the inbox has a note that can be taken now. */
+  readonly review: boolean;
 }
 
-/** Says when the next delayed step is due and when the next lease expires. Two looks at the head of an index. */
+/**
+ * Says when the next delayed step is due and when the next lease expires, and whether there is something to review. Two
+ * looks at the head of an index, and one at the inbox that ends at the first note.
+ */
 export const nextDue = async (db: Executor): Promise<NextDue> => {
   const [row] = await db.query<NextDue>(nextDueStatement);
-  return row ?? { delayedMs: null, leaseMs: null };
+  return row ?? { delayedMs: null, leaseMs: null, review: false };
 };
 
 const nextDueStatement: Statement = statement(
   "next_due",
   (schema) => `
 SELECT ceil(extract(epoch FROM (SELECT min(ready_at) FROM ${schema}.queue WHERE state = 'delayed') - statement_timestamp()) * 1000)::float8 AS "delayedMs",
-       ceil(extract(epoch FROM (SELECT min(lease_until) FROM ${schema}.queue WHERE state = 'leased') - statement_timestamp()) * 1000)::float8 AS "leaseMs"`,
+       ceil(extract(epoch FROM (SELECT min(lease_until) FROM ${schema}.queue WHERE state = 'leased') - statement_timestamp()) * 1000)::float8 AS "leaseMs",
+       EXISTS (SELECT FROM ${schema}.inbox WHERE visible_at <= statement_timestamp()) AS review`,
 );
 
 /** A row that an expression may look at: a node's output as JSON text, and the side a condition took. */

@@ -6,7 +6,8 @@ import type { Enqueue, NodeRecord, StepChange } from "../core/model.ts";
 import type { Side } from "../definition/graph.ts";
 import type { StepError } from "../vocabulary/error.ts";
 import type { InstanceStatus, Lane, Outcome, QueueState, StepStatus } from "../vocabulary/status.ts";
-import { columns, type Executor, type Statement, statement } from "./executor.ts";
+import type { Executor, Statement } from "./executor.ts";
+import { columns, statement } from "./executor.ts";
 
 /** A note: this instance may have something to decide. */
 export interface InboxRow {
@@ -20,13 +21,17 @@ export interface InboxRow {
 export const takeInbox = (db: Executor, limit: number): Promise<InboxRow[]> =>
   db.query<InboxRow>(takeStatement, [limit]);
 
+// Materialized: were the choice a subquery, a plan could run it more than once and take more than `limit`.
 const takeStatement: Statement = statement(
   "take_inbox",
   (schema) => `
-DELETE FROM ${schema}.inbox WHERE inbox_id IN (
+WITH due AS MATERIALIZED (
   SELECT inbox_id FROM ${schema}.inbox WHERE visible_at <= statement_timestamp()
-  ORDER BY inbox_id LIMIT $1 FOR UPDATE SKIP LOCKED)
-RETURNING inbox_id AS "inboxId", instance_id AS "instanceId", attempt`,
+  ORDER BY inbox_id LIMIT $1
+  FOR UPDATE SKIP LOCKED
+)
+DELETE FROM ${schema}.inbox n USING due d WHERE n.inbox_id = d.inbox_id
+RETURNING n.inbox_id AS "inboxId", n.instance_id AS "instanceId", n.attempt`,
 );
 
 /** Writes notes: have another look at these instances. */
@@ -145,11 +150,11 @@ const updateStatement: Statement = statement(
   "update_instances",
   (schema) => `
 UPDATE ${schema}.instance i
-SET status = u.status, epoch = i.epoch + u.freeze::int, cause = coalesce(u.cause::json, i.cause),
-    boundary = CASE WHEN u.freeze THEN u.boundary ELSE i.boundary END, output_from = coalesce(u.output_from, i.output_from),
+SET status = u.status, epoch = i.epoch + u.frozen::int, cause = coalesce(u.cause::json, i.cause),
+    boundary = CASE WHEN u.frozen THEN u.boundary ELSE i.boundary END, output_from = coalesce(u.output_from, i.output_from),
     finished_at = CASE WHEN u.finish THEN statement_timestamp() END
 FROM unnest($1::text[], $2::text[], $3::boolean[], $4::boolean[], $5::text[], $6::text[], $7::text[])
-  AS u(instance_id, status, freeze, finish, cause, boundary, output_from)
+  AS u(instance_id, status, frozen, finish, cause, boundary, output_from)
 WHERE i.instance_id = u.instance_id`,
 );
 

@@ -87,6 +87,8 @@ const asText = <R extends { error: unknown }>(record: R) => ({
 // - `live` says whether the instance still goes forward in the epoch the step was queued in. If not, a completed step is
 //   adopted, and one that would be retried has failed with an unknown outcome.
 // - `again` is true for what goes back into the queue instead of leaving it.
+// - `own_token` is kept with what was settled, so that a repeat of the call is `repeated`: it was written before, and is
+//   answered as if now. A take-over leaves no token: the worker that lost the lease must be told so when it wakes up.
 const settleStatement: Statement = statement(
   "settle",
   (schema) => `
@@ -113,6 +115,7 @@ held AS MATERIALIZED (
 judged AS MATERIALIZED (
   SELECT held.*,
          live AND verdict IN ('retry', 'released') AS again,
+         CASE WHEN NOT $27::boolean THEN token END AS own_token,
          CASE
            WHEN verdict = 'released' AND attempt <= 1 THEN 'absent'
            WHEN verdict = 'completed' THEN 'happened'
@@ -126,7 +129,7 @@ requeued AS (
       ready_at = statement_timestamp() + j.delay_ms * interval '1 ms',
       key = ${schema}.priority_key(statement_timestamp() + j.delay_ms * interval '1 ms', q.priority, q.lane),
       attempt = CASE j.verdict WHEN 'released' THEN q.attempt - 1 ELSE q.attempt END,
-      token = NULL, last_token = j.token, leased_at = NULL, lease_until = NULL, worker_id = NULL
+      token = NULL, last_token = j.own_token, leased_at = NULL, lease_until = NULL, worker_id = NULL
   FROM judged j
   WHERE j.again AND q.instance_id = j.instance_id AND q.node = j.node
 ),
@@ -140,7 +143,7 @@ forward_step AS (
   SELECT instance_id, node,
          CASE known WHEN 'happened' THEN 'completed' WHEN 'unknown' THEN 'failed'
                     ELSE CASE verdict WHEN 'released' THEN 'skipped' ELSE 'failed' END END,
-         known, attempt, input_from, output::json, error::json, token, worker_id, leased_at, statement_timestamp()
+         known, attempt, input_from, output::json, error::json, own_token, worker_id, leased_at, statement_timestamp()
   FROM judged WHERE NOT again AND lane = 'forward'
   ON CONFLICT (instance_id, node) DO UPDATE
   SET (status, outcome, attempt, input_from, output, error, token, worker_id, started_at, finished_at)
@@ -150,7 +153,7 @@ forward_step AS (
 compensated_step AS (
   UPDATE ${schema}.step t
   SET status = CASE j.verdict WHEN 'completed' THEN 'rolled_back' ELSE 'paused' END,
-      compensation_attempt = j.attempt, compensation_error = j.error::json, token = j.token
+      compensation_attempt = j.attempt, compensation_error = j.error::json, token = j.own_token
   FROM judged j
   WHERE NOT j.again AND j.lane = 'compensation' AND t.instance_id = j.instance_id AND t.node = j.node
 ),
@@ -200,8 +203,10 @@ noted AS (
 ),
 repeated AS (
   SELECT s.ordinal FROM settlement s JOIN ${schema}.step t ON t.instance_id = s.instance_id AND t.node = s.node AND t.token = s.token
+  WHERE NOT $27::boolean
   UNION
   SELECT s.ordinal FROM settlement s JOIN ${schema}.queue q ON q.instance_id = s.instance_id AND q.node = s.node AND q.last_token = s.token
+  WHERE NOT $27::boolean
 ),
 told AS (
   INSERT INTO ${schema}.event (instance_id, type, node, attempt, worker_id, data)

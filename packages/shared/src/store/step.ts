@@ -1,8 +1,28 @@
-/** Steps as a person sees them: rows of steps that were settled, and of those still in the queue. */
+/** An instance with its steps as a person sees it: what was settled and what is still in the queue, in one snapshot. */
 import type { Side } from "../definition/graph.ts";
 import type { StepError } from "../vocabulary/error.ts";
-import type { Lane, Outcome, QueueState, StepStatus } from "../vocabulary/status.ts";
-import { type Executor, type Statement, statement } from "./executor.ts";
+import type { JsonObject } from "../vocabulary/json.ts";
+import type { InstanceStatus, Lane, Outcome, QueueState, StepStatus } from "../vocabulary/status.ts";
+import type { Executor, Statement } from "./executor.ts";
+import { statement } from "./executor.ts";
+
+/** An instance's own row. */
+export interface SnapshotInstance {
+  readonly definitionName: string;
+  readonly definitionVersion: number;
+  readonly status: InstanceStatus;
+  readonly priority: number;
+  /** JSON text. */
+  readonly input: string;
+  /** The node whose output is the instance's, once it is completed; null when that is the input itself. */
+  readonly outputFrom: string | null;
+  readonly metadata: JsonObject;
+  readonly idempotencyKey: string | null;
+  readonly cause: StepError | null;
+  readonly boundary: string | null;
+  readonly createdAt: Date;
+  readonly finishedAt: Date | null;
+}
 
 /** A step that has left the queue, or a node that never enters it. */
 export interface StepRow {
@@ -25,37 +45,93 @@ export interface StepRow {
 export interface QueueRow {
   readonly node: string;
   readonly lane: Lane;
-  readonly handler: string;
   readonly state: QueueState;
-  readonly priority: number;
   readonly attempt: number;
   readonly readyAt: Date;
   readonly leasedAt: Date | null;
-  readonly leaseUntil: Date | null;
   readonly workerId: string | null;
 }
 
-/** Reads the steps of an instance, in the order in which they were settled. */
-export const getSteps = (db: Executor, instanceId: string): Promise<StepRow[]> =>
-  db.query<StepRow>(stepsStatement, [instanceId]);
+/** All that is known of an instance, at one moment. */
+export interface InstanceSnapshot {
+  readonly instance: SnapshotInstance;
+  readonly steps: readonly StepRow[];
+  readonly queue: readonly QueueRow[];
+}
 
-const stepsStatement: Statement = statement(
-  "get_steps",
+// What comes back: the payload apart as text, so that it is parsed once, and the rest as a value with times as text.
+type Part =
+  | { readonly kind: "instance"; readonly data: InStore<SnapshotInstance, "input">; readonly payload: string }
+  | { readonly kind: "step"; readonly data: InStore<StepRow, "output">; readonly payload: string | null }
+  | { readonly kind: "queue"; readonly data: InStore<QueueRow>; readonly payload: null };
+
+type InStore<Row, Payload extends keyof Row = never> = {
+  readonly [K in keyof Omit<Row, Payload>]: Date extends Row[K] ? string | Exclude<Row[K], Date> : Row[K];
+};
+
+/**
+ * Reads an instance, its settled steps and its queue. One statement sees one snapshot: a step that is settled meanwhile
+ * is in one place, never in none or in two.
+ */
+export const readSnapshot = async (db: Executor, instanceId: string): Promise<InstanceSnapshot | undefined> => {
+  const parts = await db.query<Part>(snapshotStatement, [instanceId]);
+  const steps: StepRow[] = [];
+  const queue: QueueRow[] = [];
+  let instance: SnapshotInstance | undefined;
+  for (const part of parts) {
+    if (part.kind === "step") steps.push(stepOf(part));
+    else if (part.kind === "queue") queue.push(queuedOf(part));
+    else instance = instanceOf(part);
+  }
+  return instance && { instance, steps, queue };
+};
+
+const instanceOf = ({ data, payload }: Extract<Part, { kind: "instance" }>): SnapshotInstance => ({
+  ...data,
+  input: payload,
+  createdAt: new Date(data.createdAt),
+  finishedAt: timeOf(data.finishedAt),
+});
+
+const stepOf = ({ data, payload }: Extract<Part, { kind: "step" }>): StepRow => ({
+  ...data,
+  output: payload,
+  startedAt: timeOf(data.startedAt),
+  finishedAt: new Date(data.finishedAt),
+});
+
+const queuedOf = ({ data }: Extract<Part, { kind: "queue" }>): QueueRow => ({
+  ...data,
+  readyAt: new Date(data.readyAt),
+  leasedAt: timeOf(data.leasedAt),
+});
+
+const timeOf = (text: string | null): Date | null => (text === null ? null : new Date(text));
+
+// A row for each thing and not one aggregate of all, which could outgrow the gigabyte that one value may have.
+const snapshotStatement: Statement = statement(
+  "read_snapshot",
   (schema) => `
-SELECT node, status, outcome, side, attempt, compensation_attempt AS "compensationAttempt", output::text AS output,
-       error::jsonb AS error, compensation_error::jsonb AS "compensationError", worker_id AS "workerId",
-       started_at AS "startedAt", finished_at AS "finishedAt"
-FROM ${schema}.step WHERE instance_id = $1 ORDER BY finished_at, node`,
-);
-
-/** Reads the rows that an instance has in the queue. */
-export const getQueue = (db: Executor, instanceId: string): Promise<QueueRow[]> =>
-  db.query<QueueRow>(queueStatement, [instanceId]);
-
-const queueStatement: Statement = statement(
-  "get_queue",
-  (schema) => `
-SELECT node, lane, handler, state, priority, attempt, ready_at AS "readyAt", leased_at AS "leasedAt",
-       lease_until AS "leaseUntil", worker_id AS "workerId"
-FROM ${schema}.queue WHERE instance_id = $1 ORDER BY node`,
+SELECT 'instance' AS kind,
+       jsonb_build_object(
+         'definitionName', definition_name, 'definitionVersion', definition_version, 'status', status,
+         'priority', priority, 'outputFrom', output_from, 'metadata', metadata, 'idempotencyKey', idempotency_key,
+         'cause', cause, 'boundary', boundary, 'createdAt', created_at, 'finishedAt', finished_at) AS data,
+       input::text AS payload
+FROM ${schema}.instance WHERE instance_id = $1
+UNION ALL
+SELECT 'step',
+       jsonb_build_object(
+         'node', node, 'status', status, 'outcome', outcome, 'side', side, 'attempt', attempt,
+         'compensationAttempt', compensation_attempt, 'error', error, 'compensationError', compensation_error,
+         'workerId', worker_id, 'startedAt', started_at, 'finishedAt', finished_at),
+       output::text
+FROM ${schema}.step WHERE instance_id = $1
+UNION ALL
+SELECT 'queue',
+       jsonb_build_object(
+         'node', node, 'lane', lane, 'state', state, 'attempt', attempt, 'readyAt', ready_at, 'leasedAt', leased_at,
+         'workerId', worker_id),
+       NULL
+FROM ${schema}.queue WHERE instance_id = $1`,
 );

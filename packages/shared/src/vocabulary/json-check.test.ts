@@ -36,15 +36,27 @@ describe("encodePayload", () => {
 
   it("either encodes or throws a FloxyError, whatever it is given", () => {
     fc.assert(
-      fc.property(fc.anything({ withBigInt: true, withDate: true, withMap: true, withSet: true, withTypedArray: true, withSparseArray: true, withNullPrototype: true, withBoxedValues: true }), (value) => {
-        try {
-          const text = encodePayload(value, what);
-          expect(text).not.toMatch(/(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/);
-          expect(text).toBe(JSON.stringify(value));
-        } catch (error) {
-          expect(error).toBeInstanceOf(FloxyError);
-        }
-      }),
+      fc.property(
+        fc.anything({
+          withBigInt: true,
+          withDate: true,
+          withMap: true,
+          withSet: true,
+          withTypedArray: true,
+          withSparseArray: true,
+          withNullPrototype: true,
+          withBoxedValues: true,
+        }),
+        (value) => {
+          try {
+            const text = encodePayload(value, what);
+            expect(text).not.toMatch(/(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/);
+            expect(text).toBe(JSON.stringify(value));
+          } catch (error) {
+            expect(error).toBeInstanceOf(FloxyError);
+          }
+        },
+      ),
     );
   });
 
@@ -90,7 +102,12 @@ describe("encodePayload", () => {
     ["half a surrogate pair", { t: ["\ud83d"] }, "lone_surrogate", "t[0]"],
     ["half a surrogate pair in a key", { "\ude00": 1 }, "lone_surrogate", "['\\ude00']"],
     ["a toJSON that throws", { j: { toJSON: () => fail() } }, "to_json", "j"],
-    ["a getter that throws", Object.defineProperty({}, "g", { get: () => fail(), enumerable: true }), "unreadable", "g"],
+    [
+      "a getter that throws",
+      Object.defineProperty({}, "g", { get: () => fail(), enumerable: true }),
+      "unreadable",
+      "g",
+    ],
   ])("refuses %s and says where", (_name, value, code, path) => {
     const error = failureOf(value);
     expect(error.code).toBe("JSON_UNSTORABLE");
@@ -104,7 +121,11 @@ describe("encodePayload", () => {
   });
 
   it("reports all problems together", () => {
-    expect(failureOf({ a: 1n, b: [Number.NaN, () => 1] }).problems.map(({ path }) => path)).toEqual(["a", "b[0]", "b[1]"]);
+    expect(failureOf({ a: 1n, b: [Number.NaN, () => 1] }).problems.map(({ path }) => path)).toEqual([
+      "a",
+      "b[0]",
+      "b[1]",
+    ]);
   });
 
   it("finds circles, and does not mistake a value used twice for one", () => {

@@ -37,7 +37,7 @@ export const isTerminal = (status: InstanceStatus): status is TerminalStatus =>
 export const stepTransitions = {
   pending: ["running", "skipped", "failed"],
   running: ["completed", "failed", "pending", "paused", "skipped"],
-  waiting: ["completed", "failed", "skipped", "rolled_back"],
+  waiting: ["completed", "failed", "skipped"],
   waiting_decision: ["confirmed", "rejected", "skipped", "failed"],
   paused: ["pending", "compensating", "completed", "rolled_back", "skipped"],
   completed: ["compensating", "rolled_back"],

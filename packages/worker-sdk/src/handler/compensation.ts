@@ -4,6 +4,7 @@ import type { CompensationContext } from "./context.ts";
 import type { HandlerContract, InputOf, OutputOf, ParsedOf, SchemaInput, SchemaOutput } from "./contract.ts";
 import type { CompensationImplementation, HandlerOptions } from "./implementation.ts";
 import { implementCompensation } from "./implementation.ts";
+import type { Phantom } from "./phantom.ts";
 import type { AnySchema } from "./schema.ts";
 
 /** The function behind a compensation. What it throws fails the attempt. */
@@ -18,7 +19,7 @@ export interface CompensationContract<
   Input = unknown,
   Name extends string = string,
   Parsed = Input,
-> {
+> extends Phantom<{ readonly input: Input }> {
   readonly kind: "compensation";
   /** By which definitions call it and workers offer it; unique in a deployment, among handlers too. */
   readonly name: Name;
@@ -27,8 +28,6 @@ export interface CompensationContract<
   readonly input: StandardSchemaV1<Input, Parsed> | undefined;
   /** Adds what it does; the result goes into `new Worker({ handlers: [...] })`. */
   implement(run: CompensationFunction<Parsed, OutputOf<Of>>, options?: HandlerOptions): CompensationImplementation;
-  /** Only in the types: what inference reads. There is no such property at run time. */
-  readonly "~types"?: { readonly input: Input };
 }
 
 /** What {@link defineCompensation} takes. */
@@ -50,12 +49,12 @@ export function defineCompensation<const Of extends HandlerContract, const Name 
 export function defineCompensation(definition: CompensationDefinition<HandlerContract, string, AnySchema | undefined>) {
   const { name, of } = definition;
   const input = definition.input ?? of.input;
-  const contract: CompensationContract = {
+  const contract: Omit<CompensationContract, keyof Phantom<unknown>> = {
     kind: "compensation",
     name,
     of,
     input,
     implement: (run, options) => implementCompensation({ name, input, run, options }),
   };
-  return contract;
+  return contract as CompensationContract;
 }

@@ -6,6 +6,7 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { StepContext } from "./context.ts";
 import type { HandlerImplementation, HandlerOptions } from "./implementation.ts";
 import { implementHandler } from "./implementation.ts";
+import type { Phantom, TypesOf } from "./phantom.ts";
 import type { AnySchema } from "./schema.ts";
 
 /** The function behind a handler. What it throws fails the attempt. */
@@ -21,7 +22,7 @@ export interface HandlerContract<
   Name extends string = string,
   Parsed = Input,
   Returned = Output,
-> {
+> extends Phantom<{ readonly input: Input; readonly output: Output; readonly parsed: Parsed }> {
   readonly kind: "handler";
   /** By which definitions call it and workers offer it; unique in a deployment. */
   readonly name: Name;
@@ -29,11 +30,7 @@ export interface HandlerContract<
   readonly output: StandardSchemaV1<Returned, Output> | undefined;
   /** Adds what it does; the result goes into `new Worker({ handlers: [...] })`. */
   implement(run: HandlerFunction<Parsed, Returned>, options?: HandlerOptions): HandlerImplementation;
-  /** Only in the types: what inference reads. There is no such property at run time. */
-  readonly "~types"?: { readonly input: Input; readonly output: Output; readonly parsed: Parsed };
 }
-
-type TypesOf<Contract extends HandlerContract> = NonNullable<Contract["~types"]>;
 
 /** What a workflow must supply to the handler. */
 export type InputOf<Contract extends HandlerContract> = TypesOf<Contract>["input"];
@@ -81,12 +78,12 @@ export function defineHandler<
 export function defineHandler<Input, Output>(definition: { readonly name: string }): HandlerContract<Input, Output>;
 export function defineHandler(definition: HandlerDefinition<string, AnySchema | undefined, AnySchema | undefined>) {
   const { name, input, output } = definition;
-  const contract: HandlerContract = {
+  const contract: Omit<HandlerContract, keyof Phantom<unknown>> = {
     kind: "handler",
     name,
     input,
     output,
     implement: (run, options) => implementHandler({ name, input, output, run, options }),
   };
-  return contract;
+  return contract as HandlerContract;
 }

@@ -52,10 +52,8 @@ export const typeOnly = <T>(): StandardSchemaV1<T> => ({
 });
 
 const hasJsonSchema = (schema: object): schema is StandardJSONSchemaV1 => {
-  const standard: unknown = Reflect.get(schema, "~standard");
-  if (!isObject(standard)) return false;
-  const converter = standard["jsonSchema"];
-  return isObject(converter) && typeof converter["input"] === "function";
+  const { "~standard": standard } = schema as { readonly "~standard"?: { readonly jsonSchema?: unknown } };
+  return isObject(standard?.jsonSchema) && "input" in standard.jsonSchema;
 };
 
 const isObject = (value: unknown): value is Record<string, unknown> =>

@@ -36,13 +36,15 @@ export interface WorkerOptions {
   readonly logger?: Logger | undefined;
 }
 
+type Defaulted = Omit<WorkerOptions, "handlers" | "payloadLimit">;
+
 /** The options of a worker, all of them. */
-export interface ResolvedWorkerOptions extends Required<Omit<WorkerOptions, "handlers" | "payloadLimit">> {
+export type ResolvedWorkerOptions = { readonly [K in keyof Defaulted]-?: Exclude<Defaulted[K], undefined> } & {
   readonly handlers: ReadonlyMap<string, AnyHandlerImplementation>;
   readonly payloadLimit: number | undefined;
   /** Unique among all workers that ever ran. */
   readonly workerId: string;
-}
+};
 
 /** Checks the options and fills in the defaults. Throws `OPTION_INVALID` that names all that is wrong. */
 export const resolveOptions = (options: WorkerOptions): ResolvedWorkerOptions => {
@@ -84,7 +86,8 @@ export const resolveOptions = (options: WorkerOptions): ResolvedWorkerOptions =>
 
 const silent = (): void => {};
 
-const consoleLogger: Logger = {
+/** Warnings and errors to the console. */
+export const consoleLogger: Logger = {
   debug: silent,
   info: silent,
   warn: (...line: unknown[]) => console.warn(...line),

@@ -1,6 +1,5 @@
 /** The worker: what a service embeds to run its own handlers. */
 import {
-  channelName,
   createGraphCache,
   createNotifier,
   type Database,
@@ -13,7 +12,7 @@ import {
   parseNotification,
   publishHints,
   type ResolvedStep,
-  assertSchema,
+  assertMigrated,
 } from "@floxy/shared";
 import pLimit from "p-limit";
 import { Attempt } from "./attempt.ts";
@@ -90,7 +89,7 @@ export class Worker {
    * migrated, `DATABASE_UNAVAILABLE` if it cannot be reached now. Later losses are survived.
    */
   async start(): Promise<void> {
-    await assertSchema(this.#db);
+    await assertMigrated(this.#db);
     for (const signal of this.#options.signals || []) process.on(signal, this.#onSignal);
     this.#listener?.start();
     this.#keeper.start();

@@ -2,6 +2,7 @@
 import type { DefinitionJson, NodeJson } from "@floxy/shared";
 import { fingerprint, parseDefinition } from "@floxy/shared";
 import { toJsonSchema } from "../handler/schema.ts";
+import type { Workflow, WorkflowOptions } from "./built.ts";
 import type { Chain } from "./chain.ts";
 import { append, listOf } from "./chain.ts";
 import { conditionText } from "./condition.ts";
@@ -10,13 +11,11 @@ import { invalid } from "./invalid.ts";
 import type { StepHandle } from "./step.ts";
 import type { AnyPlacement, AnyScope } from "./task.ts";
 import { scopeAfter, taskOf } from "./task.ts";
-import type { Workflow, WorkflowOptions, WorkflowStart } from "./workflow.ts";
 
 type Continue = (start: SequenceBuilder) => unknown;
 
 interface AnySides {
   readonly when: unknown;
-  // biome-ignore lint/suspicious/noThenProperty: the word for the side of a condition; nobody awaits this object
   readonly then: Continue;
   readonly else?: Continue;
 }
@@ -41,20 +40,14 @@ class SequenceBuilder {
   }
 
   fork(name: string, branches: Readonly<Record<string, Continue>>): SequenceBuilder {
-    const ends = Object.entries(branches).map(([branch, run]) => ({
-      name: branch,
-      end: this.nested("branch", run, `branch '${branch}' of fork '${name}'`),
-    }));
-    return this.with(
-      { kind: "fork", name, branches: ends.map(({ name, end }) => ({ name, nodes: listOf(end.nodes) })) },
-      ends.flatMap(({ end }) => listOf(end.certain, this.certain)),
-    );
+    return this.branched(name, Object.entries(branches));
   }
 
   parallel(name: string, steps: readonly StepHandle[]): SequenceBuilder {
-    return this.fork(
+    // Not by way of an object, in which two steps of one name would become one.
+    return this.branched(
       name,
-      Object.fromEntries(steps.map((step) => [step.name, (branch: SequenceBuilder) => branch.step(step)])),
+      steps.map((step) => [step.name, (branch) => branch.step(step)]),
     );
   }
 
@@ -67,7 +60,6 @@ class SequenceBuilder {
       kind: "condition",
       name,
       when: conditionText(when),
-      // biome-ignore lint/suspicious/noThenProperty: the word of the stored form; nobody awaits this object
       then: side("then", sides.then),
       else: side("else", sides.else),
     });
@@ -89,12 +81,24 @@ class SequenceBuilder {
       ...(metadata !== undefined && { metadata }),
       nodes: listOf(this.nodes),
     });
-    return { definition, fingerprint: fingerprint(definition), inputSchema: input };
+    const built = { definition, fingerprint: fingerprint(definition), inputSchema: input };
+    return built;
   }
 
   private with(node: NodeJson, ran: readonly StepHandle[] = []): SequenceBuilder {
     const { options, place, origin } = this;
     return new SequenceBuilder(options, place, origin, append(this.certain, ran), append(this.nodes, [node]));
+  }
+
+  private branched(name: string, branches: readonly (readonly [string, Continue])[]): SequenceBuilder {
+    const ends = branches.map(([branch, run]) => ({
+      name: branch,
+      end: this.nested("branch", run, `branch '${branch}' of fork '${name}'`),
+    }));
+    return this.with(
+      { kind: "fork", name, branches: ends.map(({ name, end }) => ({ name, nodes: listOf(end.nodes) })) },
+      ends.flatMap(({ end }) => listOf(end.certain, this.certain)),
+    );
   }
 
   /** Lets a function continue a new sequence, and sees to it that the one it returns is that one. */
@@ -109,5 +113,5 @@ class SequenceBuilder {
 const callWhen = (when: unknown, scope: AnyScope): unknown => (when as (scope: AnyScope) => unknown)(scope);
 
 /** The outermost sequence, still empty. */
-export const startSequence = (options: WorkflowOptions): WorkflowStart<unknown> =>
-  new SequenceBuilder(options, "root", Symbol(options.name), undefined) as unknown as WorkflowStart<unknown>;
+export const startSequence = (options: WorkflowOptions): SequenceBuilder =>
+  new SequenceBuilder(options, "root", Symbol(options.name), undefined);

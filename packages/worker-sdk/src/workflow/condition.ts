@@ -3,7 +3,7 @@ import { isIndex, isPlainKey, literalText, memberText, textLiteral } from "./cel
 import { expr, refText } from "./expression.ts";
 import { invalid } from "./invalid.ts";
 import type { Path, Ref, Reference } from "./ref.ts";
-import { pathOfRef } from "./ref.ts";
+import { ownerText, pathOfRef } from "./ref.ts";
 
 /** An expression that is true or false. */
 export type Condition = Reference<boolean>;
@@ -82,7 +82,7 @@ const joined = (operator: string, conditions: readonly Condition[]): Ref<boolean
 /** CEL's `has` fails when what the field is part of is absent, so each step of the way is asked for. */
 const presence = ({ start, keys }: Path): string => {
   const tests: string[] = [];
-  let owner = start;
+  let owner = ownerText(start, keys);
   for (const key of keys) {
     const member = memberText(owner, key);
     tests.push(hasText(owner, key, member), `${member} != null`);
@@ -91,7 +91,8 @@ const presence = ({ start, keys }: Path): string => {
   return tests.length === 0 ? `${start} != null` : tests.join(" && ");
 };
 
+/** `has` takes names and dots and nothing else. */
 const hasText = (owner: string, key: string, member: string): string => {
-  if (isPlainKey(key)) return `has(${member})`;
+  if (/^[\w.]+$/.test(member)) return `has(${member})`;
   return isIndex(key) ? `size(${owner}) > ${key}` : `${textLiteral(key)} in ${owner}`;
 };

@@ -1,7 +1,8 @@
 /** What a mapping can say beside plain references. */
+
+import { invalid } from "./invalid.ts";
 import type { Path, Ref, Reference } from "./ref.ts";
 import { makeRef, pathOfRef, pathText } from "./ref.ts";
-import { invalid } from "./invalid.ts";
 
 declare const optionalType: unique symbol;
 

@@ -1,11 +1,13 @@
 /** What is known of a sequence from outside, and how branches and sides come together. */
+import type { Phantom, TypesOf } from "../handler/phantom.ts";
 import type { TakenName } from "./check.ts";
 
 /** What a sequence tells: its value, the steps that certainly ran by its end, and all names in it. */
-export interface Flow<out Value, out Certain extends string, out Own extends string> {
-  /** Only in the types: what inference reads. There is no such property at run time. */
-  readonly "~flow"?: { readonly value: Value; readonly certain: Certain; readonly own: Own };
-}
+export type Flow<Value, Certain extends string, Own extends string> = Phantom<{
+  readonly value: Value;
+  readonly certain: Certain;
+  readonly own: Own;
+}>;
 
 /** Any sequence. */
 export type AnyFlow = Flow<unknown, string, string>;
@@ -23,33 +25,33 @@ export interface Frame<Input, Outer extends string, P extends Place> {
 /** Any frame. */
 export type AnyFrame = Frame<unknown, string, Place>;
 
-type Told<F extends AnyFlow> = NonNullable<F["~flow"]>;
-
 /** What a sequence passes on at its end. */
-export type ValueOf<F extends AnyFlow> = Told<F>["value"];
+export type ValueOf<F extends AnyFlow> = TypesOf<F>["value"];
 
 /** The steps that certainly ran by the end of a sequence, or of any of several. */
-export type CertainOf<F extends AnyFlow> = Told<F>["certain"];
+export type CertainOf<F extends AnyFlow> = TypesOf<F>["certain"];
 
 /** All names in a sequence, or in several. */
-export type OwnOf<F extends AnyFlow> = Told<F>["own"];
+export type OwnOf<F extends AnyFlow> = TypesOf<F>["own"];
 
 /** What a fork passes on when all its branches have arrived. */
 export type Joined<B extends Readonly<Record<string, AnyFlow>>> = { readonly [K in keyof B]: ValueOf<B[K]> };
 
-/** The sentences for names that several branches have. Names from outside are refused where they are used. */
-export type CheckBranches<B extends Readonly<Record<string, AnyFlow>>> = {
-  readonly [K in keyof B]: Shared<OwnOf<B[K]>, OwnOf<B[Exclude<keyof B, K>]>>;
-};
+/** A branch, or the sentence for names that other branches have too. Names from outside are refused where they are used. */
+export type CheckedBranch<B extends Readonly<Record<string, AnyFlow>>, K extends keyof B> = Distinct<
+  B[K],
+  Extract<OwnOf<B[K]>, OwnOf<B[Exclude<keyof B, K>]>>
+>;
 
-/** The sentence for names that both sides of a condition have. */
-export type CheckSides<Then extends AnyFlow, Else extends AnyFlow> = {
-  readonly else?: Shared<OwnOf<Else>, OwnOf<Then>>;
-};
+/** The other side of a condition, or the sentence for names that the first side has too. */
+export type CheckedElse<Then extends AnyFlow, Else extends AnyFlow> = Distinct<Else, Extract<OwnOf<Else>, OwnOf<Then>>>;
 
-type Shared<Mine extends string, Others extends string> = [Extract<Mine, Others>] extends [never]
-  ? unknown
-  : TakenName<Extract<Mine, Others>>;
+/** Where nothing is known of the names, something else is wrong, and the compiler should say that. */
+type Distinct<F, Shared extends string> = [Shared] extends [never]
+  ? F
+  : string extends Shared
+    ? F
+    : NoInfer<TakenName<Shared>>;
 
 /** The name of a savepoint, if one can stand here and the name is free. */
 export type SavepointName<Name extends string, Used extends string, P extends Place> = P extends "branch"

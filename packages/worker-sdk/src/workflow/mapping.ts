@@ -47,7 +47,9 @@ const scalar = (value: unknown, path: string): Json => {
 
 const describe = (value: unknown): string => {
   if (typeof value === "object" && value !== null) return `an instance of ${value.constructor?.name ?? "a class"}`;
-  return typeof value === "number" || typeof value === "bigint" ? `the number ${value}` : `a value of type ${typeof value}`;
+  return typeof value === "number" || typeof value === "bigint"
+    ? `the number ${value}`
+    : `a value of type ${typeof value}`;
 };
 
 const isPlainObject = (value: unknown): value is object => {

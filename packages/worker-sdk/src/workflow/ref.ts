@@ -2,7 +2,7 @@
  * References: what a mapping or a condition sees instead of data. The function that makes a mapping runs once, while the
  * workflow is built, and what it touches is written down as the text of a CEL expression.
  */
-import { memberText } from "./cel.ts";
+import { isPlainKey, memberText } from "./cel.ts";
 import { invalid } from "./invalid.ts";
 
 declare const valueType: unique symbol;
@@ -24,7 +24,7 @@ type Members<T, Gap> = T extends Leaf
   : T extends readonly (infer Element)[]
     ? number extends T["length"]
       ? { readonly [index: number]: Ref<Element | undefined> }
-      : MembersOfObject<Omit<T, keyof readonly unknown[]>, Gap>
+      : MembersOfObject<Omit<T, keyof (readonly unknown[])>, Gap>
     : MembersOfObject<T, Gap>;
 
 type MembersOfObject<T, Gap> = { readonly [K in keyof T]-?: Ref<[Gap] extends [never] ? T[K] : T[K] | undefined> };
@@ -67,7 +67,11 @@ export const pathOfRef = (value: unknown): Path | undefined =>
   typeof value === "object" && value !== null ? paths.get(value) : undefined;
 
 /** The CEL text of a path. */
-export const pathText = ({ start, keys }: Path): string => keys.reduce(memberText, start);
+export const pathText = ({ start, keys }: Path): string => keys.reduce(memberText, ownerText(start, keys));
+
+/** What a path begins with: brackets keep an expression together when a member is taken from it. */
+export const ownerText = (start: string, keys: readonly string[]): string =>
+  keys.length === 0 || isPlainKey(start) ? start : `(${start})`;
 
 const memberOfSymbol = (path: Path, symbol: symbol): unknown => {
   if (symbol === Symbol.toPrimitive) return () => misuse(path, "used as text or as a number", advice);

@@ -20,6 +20,8 @@ export type When<S> = Condition | string | ((scope: S) => Condition | string);
 
 type CheckReachable<Name extends string, Certain extends string, Used extends string> = Name extends Certain
   ? unknown
-  : Name extends Used
-    ? `step '${Name}' is on a side of a condition that may not have run, so its output may not exist`
-    : `step '${Name}' does not certainly run before this: it comes later, is in another branch, or is not in this workflow`;
+  : string extends Name
+    ? unknown
+    : Name extends Used
+      ? `step '${Name}' is on a side of a condition that may not have run, so its output may not exist`
+      : `step '${Name}' does not certainly run before this: it comes later, is in another branch, or is not in this workflow`;

@@ -2,6 +2,7 @@
 import type { JsonObject, RetryPolicy } from "@floxy/shared";
 import type { CompensationContract } from "../handler/compensation.ts";
 import type { HandlerContract, InputOf, OutputOf } from "../handler/contract.ts";
+import type { Phantom } from "../handler/phantom.ts";
 import { invalid } from "./invalid.ts";
 import type { CheckUndoes } from "./undoes.ts";
 
@@ -40,22 +41,19 @@ export interface StepHandle<
   out Input = unknown,
   out Output = unknown,
   out CompensationInput = unknown,
-> {
+> extends Phantom<{
+    readonly input: Input;
+    readonly output: Output;
+    readonly compensationInput: CompensationInput;
+  }> {
   readonly kind: "step";
   readonly name: Name;
   readonly handler: HandlerContract;
   readonly options: StepOptions;
-  /** Only in the types: what inference reads. There is no such property at run time. */
-  readonly "~types"?: {
-    readonly input: Input;
-    readonly output: Output;
-    readonly compensationInput: CompensationInput;
-  };
 }
 
 /** What a compensation takes; `never` where there is none. */
-export type CompensationInputOf<C> =
-  C extends CompensationContract<HandlerContract, infer Input> ? Input : never;
+export type CompensationInputOf<C> = C extends CompensationContract<HandlerContract, infer Input> ? Input : never;
 
 /**
  * Makes a step of a handler's contract. Its name is unique in each definition that uses it.
@@ -68,7 +66,7 @@ export const defineStep = <
 >(
   name: Name,
   handler: Handler,
-  options?: StepOptions<C & CheckUndoes<C, Handler>>,
+  options?: StepOptions<C & CheckUndoes<C, Handler, Name>>,
 ): StepHandle<Name, InputOf<Handler>, OutputOf<Handler>, CompensationInputOf<C>> => {
   const given: StepOptions = options ?? {};
   const undone = compensationOf(given)?.handler.of.name;
@@ -79,7 +77,8 @@ export const defineStep = <
       `the compensation undoes handler '${undone}', and the step calls '${handler.name}'`,
     );
   }
-  return { kind: "step", name, handler, options: given };
+  const handle: Omit<StepHandle, keyof Phantom<unknown>> = { kind: "step", name, handler, options: given };
+  return handle as StepHandle<Name, InputOf<Handler>, OutputOf<Handler>, CompensationInputOf<C>>;
 };
 
 /** The compensation of a step, in its long form. */

@@ -3,6 +3,7 @@
  * it. A sentence is a literal type in the place of the fault, so the compiler shows it there.
  */
 import type { OptionalRef } from "./expression.ts";
+import type { Fits } from "./fits.ts";
 import type { Leaf, Reference } from "./ref.ts";
 
 /** What a field gets that may be absent at run time. Nothing takes it. */
@@ -11,7 +12,7 @@ interface Absent {
 }
 
 /** The type that a template has once it is filled in. */
-export type Filled<M> =
+type Filled<M> =
   M extends Reference<infer T>
     ? undefined extends T
       ? Absent
@@ -33,57 +34,69 @@ type FilledObject<M> = {
 };
 
 /**
- * What a mapping must be besides itself: `unknown` where template `M` fits what is wanted, else the template's shape with
- * sentences at its faults. `Of` says whose input it is.
+ * The template `M` itself where it fits what is wanted, else its shape with sentences at its faults. `What` begins each
+ * sentence; it says whose input it is.
  */
-export type CheckTemplate<M, Want, Of extends string> = unknown extends Want
-  ? unknown
-  : [Filled<M>] extends [Want]
-    ? M extends NotObject
-      ? unknown
-      : { readonly [K in keyof M]: K extends KeyOf<Want> ? CheckExcess<M[K], Member<Want, K>, Of> : NoField<K, Of> }
-    : Fault<M, Want, Of, "the whole">;
+export type CheckedTemplate<M, Want, What extends string> = unknown extends Want
+  ? M
+  : Fits<Filled<M>, Want> extends true
+    ? [ExcessKey<M, Want>] extends [never]
+      ? M
+      : NoInfer<Excess<M, Want, What>>
+    : NoInfer<Fault<M, Want, What>>;
 
-type NotObject = Reference<unknown> | OptionalRef<unknown> | Leaf | readonly unknown[];
+/** Templates without fields of their own. */
+type Atom = Reference<unknown> | OptionalRef<unknown> | Leaf | readonly unknown[];
 
-/** As {@link CheckTemplate}, for a part that is known to be assignable. */
-type CheckExcess<M, Want, Of extends string> = M extends NotObject
+/** The keys, at any depth, that are not wanted. The compiler has no such check for what functions return. */
+type ExcessKey<M, Want> = M extends Atom
+  ? never
+  : unknown extends Want
+    ? never
+    : { [K in keyof M]: K extends KeyOf<Want> ? ExcessKey<M[K], Member<Want, K>> : K }[keyof M];
+
+/** The sentences for keys that are not wanted. */
+type Excess<M, Want, What extends string> = M extends Atom
   ? unknown
   : unknown extends Want
     ? unknown
-    : { readonly [K in keyof M]: K extends KeyOf<Want> ? CheckExcess<M[K], Member<Want, K>, Of> : NoField<K, Of> };
+    : {
+        readonly [K in keyof M]: K extends KeyOf<Want>
+          ? Excess<M[K], Member<Want, K>, FieldOf<K, What>>
+          : `${What} has no field '${Text<K>}'`;
+      };
 
-/** The faults of a template that does not fit. `Field` is the name of the part that is looked at. */
-type Fault<M, Want, Of extends string, Field extends string> =
+/** The sentences for what does not fit; `unknown` for parts that do. */
+type Fault<M, Want, What extends string> =
   M extends Reference<infer T>
     ? undefined extends T
-      ? `${Of}: ${Field} may be absent; use optional(...) where it may be left out, or required(...) where it is there`
-      : [T] extends [Want]
-        ? unknown
-        : `${Of}: ${Field} is of the wrong type`
+      ? `${What} may be absent; use optional(...) where it may be left out, or required(...) where it is there`
+      : TypeFault<T, Want, What>
     : M extends OptionalRef<infer T>
       ? undefined extends Want
-        ? [T] extends [Want]
-          ? unknown
-          : `${Of}: ${Field} is of the wrong type`
-        : `${Of}: ${Field} is needed, so it cannot be optional(...)`
-      : [Filled<M>] extends [Want]
-        ? CheckExcess<M, Want, Of>
-        : M extends NotObject
-          ? `${Of}: ${Field} is of the wrong type`
+        ? TypeFault<T, Want, What>
+        : `${What} is needed, so it cannot be optional(...)`
+      : Fits<Filled<M>, Want> extends true
+        ? Excess<M, Want, What>
+        : M extends Atom
+          ? TypeFault<Filled<M>, Want, What>
           : [KeyOf<Want>] extends [never]
-            ? `${Of}: ${Field} is of the wrong type`
-            : FieldFaults<M, Want, Of>;
+            ? TypeFault<Filled<M>, Want, What>
+            : FieldFaults<M, Want, What>;
 
-type FieldFaults<M, Want, Of extends string> = {
+type TypeFault<T, Want, What extends string> = Fits<T, Want> extends true ? unknown : `${What} is of the wrong type`;
+
+type FieldFaults<M, Want, What extends string> = {
   readonly [K in keyof M]: K extends KeyOf<Want>
-    ? Fault<M[K], Member<Want, K>, Of, `field '${Extract<K, string | number>}'`>
-    : NoField<K, Of>;
+    ? Fault<M[K], Member<Want, K>, FieldOf<K, What>>
+    : `${What} has no field '${Text<K>}'`;
 } & {
-  readonly [K in Exclude<NeededKey<Want>, keyof M>]: `${Of} needs field '${Extract<K, string | number>}'`;
+  readonly [K in Exclude<NeededKey<Want>, keyof M>]: `${What} needs field '${Text<K>}'`;
 };
 
-type NoField<K, Of extends string> = `${Of} has no field '${Extract<K, string | number>}'`;
+type FieldOf<K, What extends string> = `field '${Text<K>}' of ${What}`;
+
+type Text<K> = Extract<K, string | number>;
 
 /** All keys that some member of a union has. */
 type KeyOf<T> = T extends Leaf ? never : keyof T;

@@ -3,11 +3,11 @@ import type { CompensationContract } from "../handler/compensation.ts";
 import type { HandlerContract, InputOf, OutputOf } from "../handler/contract.ts";
 
 /** `unknown` when compensation `C` undoes `Handler`, else a sentence that nothing can be assigned to. */
-export type CheckUndoes<C, Handler extends HandlerContract> =
+export type CheckUndoes<C, Handler extends HandlerContract, Step extends string> =
   C extends CompensationContract<infer Of>
     ? SameHandler<Of, Handler> extends true
       ? unknown
-      : `compensation '${C["name"]}' undoes handler '${Of["name"]}', but this step calls handler '${Handler["name"]}'`
+      : `compensation '${C["name"]}' was made for handler '${Of["name"]}', and step '${Step}' calls another handler`
     : unknown;
 
 /**

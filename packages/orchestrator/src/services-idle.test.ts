@@ -1,0 +1,84 @@
+import type { Database } from "@floxy/shared";
+import { expect, test } from "vitest";
+import { createServices } from "./services.ts";
+import type { FakeClock } from "./testing/fake-clock.ts";
+import { createFakeClock } from "./testing/fake-clock.ts";
+
+const nothingDue = { delayedMs: null, leaseMs: null, review: false };
+const nothingSampled = {
+  handlers: [],
+  delayed: 0,
+  leased: 0,
+  inbox: 0,
+  postponed: 0,
+  deadForward: 0,
+  deadCompensation: 0,
+};
+
+/** A database with nothing to do that counts what it is asked; a transaction costs two statements more. */
+const createIdleDatabase = () => {
+  const asked: string[] = [];
+  const query = async <Row extends object>({ name }: { readonly name: string }): Promise<Row[]> => {
+    asked.push(name);
+    const rows: object[] = name === "next_due" ? [nothingDue] : name === "sample_queue" ? [nothingSampled] : [];
+    return rows as Row[];
+  };
+  const db: Database = {
+    schema: '"floxy"',
+    query,
+    transaction(work) {
+      asked.push("BEGIN", "COMMIT");
+      return work(db);
+    },
+    close: async () => {},
+  };
+  return { db, asked };
+};
+
+const start = (db: Database, clock: FakeClock, listening: boolean) => {
+  const services = createServices({
+    db,
+    clock,
+    random: () => 0.5,
+    orchestratorId: "orchestrator",
+    pollIntervalMs: 1_000,
+    reviewBatch: 100,
+    sampleIntervalMs: 15_000,
+    listening: () => listening,
+    publish: () => {},
+    onTick: () => {},
+    onPostponed: () => {},
+    onSample: () => {},
+  });
+  for (const service of Object.values(services)) service.start();
+  return services;
+};
+
+test.each([true, false])(
+  "an idle orchestrator asks the database at most 1.5 times a second (listening: %s)",
+  async (listening) => {
+    const clock = createFakeClock();
+    const { db, asked } = createIdleDatabase();
+    start(db, clock, listening);
+    await clock.advance(10_000);
+    asked.length = 0;
+    await clock.advance(100_000);
+    expect(asked.length).toBeGreaterThan(90);
+    expect(asked.length).toBeLessThanOrEqual(150);
+    expect(new Set(asked)).toEqual(new Set(["next_due", "sample_queue"]));
+  },
+);
+
+test("a wake is answered at once, by a look at the inbox itself", async () => {
+  const clock = createFakeClock();
+  const { db, asked } = createIdleDatabase();
+  const { review, timer } = start(db, clock, true);
+  await clock.advance(10_000);
+  asked.length = 0;
+  review.wake();
+  await clock.advance(0);
+  expect(asked).toEqual(["BEGIN", "COMMIT", "take_inbox"]);
+  timer.wake();
+  await clock.advance(0);
+  expect(asked.slice(3)).toEqual(["next_due"]);
+});

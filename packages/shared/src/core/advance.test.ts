@@ -1,0 +1,200 @@
+import { describe, expect, it } from "vitest";
+import type { Graph } from "../definition/graph.ts";
+import { nodeOf, taskOf } from "../definition/graph.ts";
+import type { NodeJson } from "../definition/model.ts";
+import type { Json } from "../vocabulary/json.ts";
+import { advance, advanceStart, enqueueCompensation } from "./advance.ts";
+import type { Advance, PayloadRow } from "./model.ts";
+import { condition, fork, graphOf, savepoint, task, undoable } from "./testing/definitions.ts";
+
+const leave = (graph: Graph, name: string, output: Json, input: Json = null) =>
+  advance(graph, nodeOf(graph, name), name, { input, rows: new Map([[name, { output, side: null }]]) });
+
+const start = (graph: Graph, input: Json = null) => advanceStart(graph, { input, rows: new Map() });
+
+const queued = ({ enqueue }: Advance) => enqueue.map(({ node, inputFrom }) => `${node} <- ${inputFrom ?? "input"}`);
+const passed = ({ records }: Advance) =>
+  records.map(({ node, status, side }) => [node, status, ...(side ? [side] : [])].join(" "));
+
+describe("leaving a task", () => {
+  it("queues the next task, which gets the task's value by reference", () => {
+    const next = leave(graphOf(task("pay"), task("ship")), "pay", { id: 1 });
+    expect(next).toEqual({
+      records: [],
+      enqueue: [
+        {
+          node: "ship",
+          lane: "forward",
+          handler: "ship",
+          priority: null,
+          delayMs: 0,
+          timeoutMs: 300_000,
+          inputFrom: "pay",
+        },
+      ],
+      review: false,
+      finished: null,
+    });
+  });
+
+  it("queues a task as its definition says", () => {
+    const json = task("ship", { handler: "post", priority: 90, delayMs: 50, timeoutMs: 7_000 });
+    const [row] = leave(graphOf(task("pay"), json), "pay", null).enqueue;
+    expect(row).toMatchObject({ handler: "post", priority: 90, delayMs: 50, timeoutMs: 7_000 });
+  });
+
+  it("passes savepoints, which pass on what they got", () => {
+    const next = leave(graphOf(task("pay"), savepoint("paid"), task("ship")), "pay", null);
+    expect(passed(next)).toEqual(["paid completed"]);
+    expect(queued(next)).toEqual(["ship <- pay"]);
+  });
+
+  it("starts every branch of a fork with the value that the fork got, whatever stands before the first task", () => {
+    const branches = { left: [condition("c", "value.big", [task("l")])], right: [task("r")] };
+    const next = leave(graphOf(task("pay"), fork("both", branches)), "pay", { big: true });
+    expect(passed(next)).toEqual(["both waiting", "c completed then"]);
+    expect(queued(next)).toEqual(["l <- pay", "r <- pay"]);
+  });
+
+  it("asks for a review at the end of a branch, since a join is not for one step to fire (A1)", () => {
+    const graph = graphOf(
+      fork("both", { left: [condition("c", "true", [task("l")])], right: [task("r")] }),
+      task("next"),
+    );
+    expect(leave(graph, "l", null)).toEqual({ records: [], enqueue: [], review: true, finished: null });
+  });
+
+  it("finishes the instance at the end of the outermost sequence, with the last value that was passed on", () => {
+    const graph = graphOf(task("pay"), condition("c", "value.big", [task("big")], [savepoint("small")]));
+    expect(leave(graph, "pay", { big: false }).finished).toEqual({ outputFrom: "pay" });
+    expect(leave(graph, "big", null).finished).toEqual({ outputFrom: "big" });
+  });
+});
+
+describe("a condition", () => {
+  const nodes = [task("pay"), condition("big", "value.amount > 100.0", [task("approve")], [task("log")]), task("ship")];
+
+  it.each([
+    [500, "approve", "big completed then"],
+    [50, "log", "big completed else"],
+  ])("decides on the value before it: with %d, %s runs and the other side does not (A6)", (amount, next, record) => {
+    const following = leave(graphOf(...nodes), "pay", { amount });
+    expect(queued(following)).toEqual([`${next} <- pay`]);
+    expect(passed(following)).toEqual([record]);
+  });
+
+  it("is followed by what comes after it, whichever side was taken", () => {
+    expect(queued(leave(graphOf(...nodes), "approve", null))).toEqual(["ship <- approve"]);
+    expect(queued(leave(graphOf(...nodes), "log", null))).toEqual(["ship <- log"]);
+  });
+
+  it("whose side is empty passes through (A7)", () => {
+    const graph = graphOf(task("pay"), condition("big", "value.amount > 100.0", [task("approve")]), task("ship"));
+    expect(queued(leave(graph, "pay", { amount: 1 }))).toEqual(["ship <- pay"]);
+  });
+
+  it("sees the instance's input, and the values of nodes by name, of conditions decided just before too", () => {
+    const sees = (when: string) => {
+      const before = [task("pay"), condition("first", "false", [task("never")]), savepoint("mark")];
+      const following = leave(graphOf(...before, condition("second", when, [])), "pay", { ok: 1 }, { vip: true });
+      return passed(following).at(-1);
+    };
+    expect(sees("input.vip && steps.pay.ok == 1 && steps.first.ok == 1 && steps.mark.ok == 1")).toBe(
+      "second completed then",
+    );
+    expect(sees("steps.first.ok == 2")).toBe("second completed else");
+  });
+
+  it("is seen as it was decided on this way, not as a row of an earlier way through tells", () => {
+    const graph = graphOf(task("a"), condition("c", "false", [task("t")]), condition("d", "steps.c.now", []));
+    const rows = new Map<string, PayloadRow>([
+      ["c", { side: "then" }],
+      ["t", { side: null, output: { now: false } }],
+      ["a", { side: null, output: { now: true } }],
+    ]);
+    const following = advance(graph, nodeOf(graph, "a"), "a", { input: null, rows });
+    expect(passed(following)).toEqual(["c completed else", "d completed then"]);
+  });
+
+  it.each([
+    ["names a path that does not exist", "steps.pay.missing > 1.0", "missing"],
+    ["gives neither true nor false", "value.text", "true or false"],
+  ])("that %s fails as a step does, and the flow ends there", (_what, when, part) => {
+    const following = leave(graphOf(task("pay"), condition("big", when, []), task("ship")), "pay", { text: "yes" });
+    expect(following).toMatchObject({ enqueue: [], review: true, finished: null });
+    expect(following.records).toMatchObject([{ node: "big", status: "failed", side: null, inputFrom: "pay" }]);
+    const error = following.records[0]?.error;
+    expect(error).toMatchObject({ code: "EXPRESSION_FAILED", message: expect.stringContaining("condition 'big': ") });
+    expect(error?.message).toContain(part);
+  });
+
+  it("that names a node without a value fails and does not take a side", () => {
+    const graph = graphOf(task("pay"), condition("big", "steps.pay.ok == 1", []));
+    const following = advance(graph, nodeOf(graph, "pay"), "pay", { input: null, rows: new Map() });
+    expect(passed(following)).toEqual(["big failed"]);
+  });
+
+  it("fails one branch and lets the others start; the review that it asks for freezes them", () => {
+    const graph = graphOf(fork("both", { left: [condition("c", "input.no.such", [])], right: [task("r")] }));
+    const following = start(graph);
+    expect(passed(following)).toEqual(["both waiting", "c failed"]);
+    expect([queued(following), following.review]).toEqual([["r <- input"], true]);
+  });
+});
+
+describe("the start of an instance", () => {
+  it("queues the first task with the instance's input", () => {
+    expect(queued(start(graphOf(task("pay"), task("ship"))))).toEqual(["pay <- input"]);
+  });
+
+  it("decides conditions on the instance's input", () => {
+    const graph = graphOf(condition("big", "value.big && input.big", [task("approve")]), task("ship"));
+    expect(queued(start(graph, { big: true }))).toEqual(["approve <- input"]);
+    expect(queued(start(graph, { big: false }))).toEqual(["ship <- input"]);
+  });
+
+  it("finishes an instance in which there is nothing to do, with its input", () => {
+    expect(start(graphOf(savepoint("s"), condition("c", "false", [task("t")]))).finished).toEqual({ outputFrom: null });
+  });
+
+  it("is not out of breath after ten thousand nodes without a task", () => {
+    const names = Array.from({ length: 9_999 }, (_, index) => `n${index}`);
+    const chain = names.map((name, i): NodeJson => (i % 2 ? savepoint(name) : condition(name, "input.ok", [], [])));
+    const following = start(graphOf(...chain, task("end")), { ok: true });
+    expect([following.records.length, queued(following)]).toEqual([9_999, ["end <- input"]]);
+  });
+
+  it("reaches a task fifty levels down, and the branches of a fork of a thousand in order", () => {
+    const nest = (level: number): NodeJson =>
+      level === 0 ? task("deep") : fork(`f${level}`, { a: [nest(level - 1)], b: [task(`t${level}`)] });
+    expect(
+      start(graphOf(nest(50)))
+        .enqueue.map(({ node }) => node)
+        .slice(0, 3),
+    ).toEqual(["deep", "t1", "t2"]);
+    const names = Array.from({ length: 1_000 }, (_, index) => `t${index}`);
+    const fan = start(graphOf(fork("fan", Object.fromEntries(names.map((name) => [name, [task(name)]])))));
+    expect(fan.enqueue.map(({ node }) => node)).toEqual(names);
+  });
+});
+
+describe("the compensation of a task", () => {
+  it("is queued in its own lane, with its own timeout, the task's priority and what the task got", () => {
+    const compensation = { handler: "refund", timeoutMs: 9_000 };
+    const graph = graphOf(task("pay", { priority: 10, delayMs: 500, timeoutMs: 1, compensation }), undoable("ship"));
+    expect(enqueueCompensation(taskOf(graph, "pay"), "before")).toEqual({
+      node: "pay",
+      lane: "compensation",
+      handler: "refund",
+      priority: 10,
+      delayMs: 0,
+      timeoutMs: 9_000,
+      inputFrom: "before",
+    });
+    expect(enqueueCompensation(taskOf(graph, "ship"), null)).toMatchObject({ priority: null, timeoutMs: 300_000 });
+  });
+
+  it("does not exist where the task has none", () => {
+    expect(enqueueCompensation(taskOf(graphOf(task("log")), "log"), null)).toBeUndefined();
+  });
+});

@@ -1,0 +1,107 @@
+/**
+ * Collecting calls into batches without waiting for them: a call goes out at once when nothing is under way, and what
+ * comes while a batch is under way goes out together when it is back.
+ */
+
+/** How a batcher works. */
+export interface BatcherOptions<Item, Result> {
+  /** Handles a batch: one outcome for each item, in order. When it rejects, so do all calls of the batch. */
+  readonly run: (items: readonly Item[]) => Promise<readonly PromiseSettledResult<Result>[]>;
+  /** The most items of a batch. */
+  readonly maxItems: number;
+  /** The most weight of a batch; one item alone may be heavier. */
+  readonly maxWeight?: number;
+  readonly weigh?: (item: Item) => number;
+}
+
+/** Collects calls into batches. */
+export interface Batcher<Item, Result> {
+  /** Hands in an item. When the signal fires before its batch has gone out, it never will; in both cases this rejects. */
+  add(item: Item, signal?: AbortSignal): Promise<Result>;
+  /** Rejects what has not gone out; resolves when what has gone out is back. */
+  close(error: unknown): Promise<void>;
+}
+
+interface Entry<Item, Result> {
+  readonly item: Item;
+  readonly resolve: (result: Result) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Makes a batcher. */
+export const createBatcher = <Item, Result>(options: BatcherOptions<Item, Result>): Batcher<Item, Result> => {
+  const waiting = new Set<Entry<Item, Result>>();
+  let pumping: Promise<void> | undefined;
+
+  const take = (): Entry<Item, Result>[] => {
+    const batch: Entry<Item, Result>[] = [];
+    let weight = 0;
+    for (const entry of waiting) {
+      weight += options.weigh?.(entry.item) ?? 0;
+      const full = batch.length >= options.maxItems || weight > (options.maxWeight ?? Number.POSITIVE_INFINITY);
+      if (full && batch.length > 0) break;
+      batch.push(entry);
+      waiting.delete(entry);
+    }
+    return batch;
+  };
+
+  const pump = async (): Promise<void> => {
+    while (waiting.size > 0) await runBatch(options.run, take());
+    pumping = undefined;
+  };
+
+  return {
+    add(item, signal) {
+      return new Promise<Result>((resolve, reject) => {
+        if (signal?.aborted) return reject(signal.reason);
+        const drop = () => {
+          waiting.delete(entry);
+          reject(signal?.reason);
+        };
+        const stay = () => signal?.removeEventListener("abort", drop);
+        const entry: Entry<Item, Result> = {
+          item,
+          resolve(result) {
+            stay();
+            resolve(result);
+          },
+          reject(error) {
+            stay();
+            reject(error);
+          },
+        };
+        signal?.addEventListener("abort", drop, { once: true });
+        waiting.add(entry);
+        pumping ??= pump();
+      });
+    },
+    async close(error) {
+      for (const { reject } of waiting) reject(error);
+      waiting.clear();
+      await pumping;
+    },
+  };
+};
+
+const runBatch = async <Item, Result>(
+  run: BatcherOptions<Item, Result>["run"],
+  batch: readonly Entry<Item, Result>[],
+): Promise<void> => {
+  try {
+    const outcomes = await run(batch.map(({ item }) => item));
+    for (const [index, entry] of batch.entries()) {
+      const outcome = outcomes[index];
+      if (outcome?.status === "fulfilled") entry.resolve(outcome.value);
+      else entry.reject(outcome?.reason);
+    }
+  } catch (error) {
+    for (const { reject } of batch) reject(error);
+  }
+};
+
+/** An outcome that is a result. */
+export const fulfilled = <Result>(value: Result): PromiseFulfilledResult<Result> => ({ status: "fulfilled", value });
+
+/** An outcome that is an error. */
+export const rejected = (reason: unknown): PromiseRejectedResult => ({ status: "rejected", reason });

@@ -1,0 +1,59 @@
+import type pg from "pg";
+import { describe, expectTypeOf, test } from "vitest";
+import { z } from "zod";
+import { defineHandler } from "../handler/contract.ts";
+import { defineStep } from "../workflow/step.ts";
+import { workflow } from "../workflow/workflow.ts";
+import type { FloxyClient } from "./client.ts";
+import type { InstanceHandle } from "./handle.ts";
+
+declare const client: FloxyClient;
+declare const caller: pg.Client;
+declare const pooled: pg.PoolClient;
+
+const charge = defineStep(
+  "charge",
+  defineHandler<{ id: string; amount?: number | undefined }, { paid: boolean }>({ name: "charge" }),
+);
+const order = workflow<{ id: string; amount?: number }>({ name: "order", version: 1 }).step(charge).build();
+const checked = workflow({
+  name: "checked",
+  version: 1,
+  input: z.object({ id: z.string(), amount: z.number().default(1) }),
+})
+  .step(charge)
+  .build();
+
+describe("start", () => {
+  test("knows the output of a workflow", () => {
+    expectTypeOf(client.start(order, { id: "o" })).resolves.toEqualTypeOf<InstanceHandle<{ paid: boolean }>>();
+    expectTypeOf<Awaited<ReturnType<InstanceHandle<{ paid: boolean }>["result"]>>>().toEqualTypeOf<{ paid: boolean }>();
+  });
+
+  test("takes what the workflow's schema takes", () => {
+    client.start(checked, { id: "o" });
+    // @ts-expect-error amount is a number
+    client.start(checked, { id: "o", amount: "5" });
+  });
+
+  test("rejects an input of the wrong type", () => {
+    // @ts-expect-error id is missing
+    client.start(order, {});
+    // @ts-expect-error id is text
+    client.start(order, { id: 1 });
+    // @ts-expect-error there is no input
+    client.start(order);
+    // @ts-expect-error no such option
+    client.start(order, { id: "o" }, { idempotencykey: "k" });
+  });
+
+  test("takes any input by name, and an output that the caller knows", () => {
+    expectTypeOf(client.start("order", 5)).resolves.toEqualTypeOf<InstanceHandle<unknown>>();
+    expectTypeOf(client.start<number>("order", 5)).resolves.toEqualTypeOf<InstanceHandle<number>>();
+  });
+
+  test("takes clients of pg as transactions", () => {
+    client.start(order, { id: "o" }, { transaction: caller });
+    client.start(order, { id: "o" }, { transaction: pooled });
+  });
+});
