@@ -1,5 +1,14 @@
 import { createHash } from "node:crypto";
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { pinnedPnpm, root } from "./project.mjs";
@@ -15,6 +24,8 @@ export async function ensureInstalled() {
   const wanted = fingerprint();
   if (existsSync(stampFile) && readFileSync(stampFile, "utf8") === wanted) return;
 
+  // Gone until the end, so that an install that is cut off is not taken for a finished one.
+  rmSync(stampFile, { force: true });
   const startedAt = performance.now();
   process.stdout.write("Installing dependencies (once)…");
   const [command, ...prefix] = await pnpmCommand();

@@ -77,7 +77,24 @@ function forwardSignals(child) {
   };
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
   for (const signal of signals) process.on(signal, pass);
+  const watch = whenOrphaned(() => pass("SIGTERM"));
   return () => {
+    clearInterval(watch);
     for (const signal of signals) process.off(signal, pass);
   };
+}
+
+/**
+ * npm runs a script through a shell, and a SIGTERM for npm ends that shell without a word to us. So under npm the loss of
+ * our parent counts as the signal.
+ */
+function whenOrphaned(then) {
+  if (process.env.npm_lifecycle_event === undefined) return undefined;
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    then();
+  }, 250);
+  return watch.unref();
 }

@@ -42,7 +42,7 @@ const services: readonly Program[] = ["orders", "payment", "inventory", "shippin
 const orchestrator = (main: string): Program => ({
   name: "orchestrator",
   args: [main],
-  isReady: (line) => line.includes('"orchestrator started"'),
+  isReady: (line) => line.includes('"the orchestrator runs"'),
 });
 
 /** Runs `work` while the orchestrator and the services run, each in a process of its own. */
@@ -53,19 +53,36 @@ export const withProcesses = async <T>(databaseUrl: string, work: () => Promise<
   });
   const processes = new Processes({
     env: { ...process.env, DATABASE_URL: databaseUrl, FLOXY_HTTP_PORT: "0", FLOXY_MIGRATE: "false" },
-    onLine: printFrom,
+    onLine: (name, pid, line) => printFrom(name, pid, readable(line)),
     onDeath: (name, pid, how) => printFrom(name, pid, note(`${how}; starting it again`)),
     onGivenUp: (name, how) => giveUp(new Error(`${name} ${how} again and again; its output is above`)),
   });
   const main = import.meta.resolve("@floxy/orchestrator/main").replace("file://", "");
   try {
     const programs = [orchestrator(main), ...services];
-    await Promise.race([givenUp, Promise.all(programs.map((program) => processes.start(program)))]);
+    const ready = Promise.all(programs.map((program) => processes.start(program)));
+    await Promise.race([givenUp, ready, late(30_000, "the services were not ready after 30 s")]);
     return await Promise.race([givenUp, work()]);
   } finally {
     await processes.stop();
   }
 };
+
+/** A line of a log in JSON as a person reads it; any other line as it is. */
+const readable = (line: string): string => {
+  if (!line.startsWith("{")) return line;
+  try {
+    const { msg } = JSON.parse(line) as { msg?: unknown };
+    return typeof msg === "string" ? msg : line;
+  } catch {
+    return line;
+  }
+};
+
+const late = (ms: number, message: string): Promise<never> =>
+  new Promise((_, reject) => {
+    setTimeout(() => reject(new Error(message)), ms).unref();
+  });
 
 /** Takes orders through the saga; resolves when each has come to its end. */
 export const runOrders = async (client: FloxyClient, orders: readonly Order[], timeoutMs: number): Promise<SagaEnd[]> =>

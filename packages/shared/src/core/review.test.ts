@@ -192,16 +192,27 @@ describe("a review of a rollback", () => {
 
   it("ends as failed when all is undone, and as cancelled when it was cancelled (S08)", () => {
     const undone = [step("pay", { status: "rolled_back" })];
-    expect(rolling(undone).instance).toEqual({ status: "failed" });
-    expect(rolling(undone, { status: "cancelling" }).instance).toEqual({ status: "cancelled" });
+    expect(rolling(undone).instance).toEqual({ status: "failed", boundary: null });
+    expect(rolling(undone, { status: "cancelling" }).instance).toEqual({ status: "cancelled", boundary: null });
   });
 
   it("waits for a person when only dead letters are left (A12)", () => {
-    expect(rolling([step("pay", { status: "paused" })])).toEqual({ ...nothing, instance: { status: "dlq" } });
+    const decision = rolling([step("pay", { status: "paused" })]);
+    expect(decision).toEqual({ ...nothing, instance: { status: "dlq", boundary: null } });
   });
 
   it("goes on to the next compensation without a change of the instance", () => {
-    const decision = rolling([step("pay"), step("paid"), step("ship", { status: "rolled_back" })]);
+    const decision = rolling([step("pay"), step("ship", { status: "rolled_back" })]);
     expect(decision).toMatchObject({ instance: null, enqueue: [{ node: "pay" }], unqueue: [], records: [] });
+  });
+
+  it("stops at the savepoint that was passed last, though the freeze has not named it (A4)", () => {
+    const decision = rolling([step("pay"), step("paid"), step("ship", { status: "rolled_back" })]);
+    expect(decision).toEqual({ ...nothing, instance: { status: "failed", boundary: "paid" } });
+  });
+
+  it("that was cancelled goes past the savepoint, on to the root", () => {
+    const rows = [step("pay"), step("paid"), step("ship", { status: "rolled_back" })];
+    expect(rolling(rows, { status: "cancelling" }).enqueue).toMatchObject([{ node: "pay" }]);
   });
 });

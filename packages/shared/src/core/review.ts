@@ -40,6 +40,8 @@ export const review = (graph: Graph, state: InstanceState, payloads: Payloads): 
       return failure === undefined ? fireJoins(graph, state, payloads) : freeze(graph, state, failure);
     }
     case "rolling_back":
+      // Frozen by the settling of the failure, which does not look at the graph: the boundary follows from the steps.
+      return rollBack(graph, { ...state, boundary: lastSavepoint(graph, state) });
     case "cancelling":
       return rollBack(graph, state);
     default:
@@ -118,7 +120,8 @@ const lastSavepoint = (graph: Graph, state: InstanceState): string | null => {
 const rollBack = (graph: Graph, state: InstanceState): Decision => {
   const { progress, steps, enqueue } = planRollback(graph, state);
   const status = statusAfter[progress](state.status);
-  return { ...nothing, instance: status === state.status ? null : { status }, steps, enqueue };
+  const { boundary } = state;
+  return { ...nothing, instance: status === state.status ? null : { status, boundary }, steps, enqueue };
 };
 
 const statusAfter = {

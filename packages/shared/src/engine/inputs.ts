@@ -2,7 +2,8 @@
 import { needsOfMapping } from "../core/needs.ts";
 import { toStepError } from "../core/step-error.ts";
 import { valueOfNode } from "../core/value.ts";
-import { type Graph, taskOf } from "../definition/graph.ts";
+import type { Graph } from "../definition/graph.ts";
+import { taskOf } from "../definition/graph.ts";
 import { evaluateMapping, mappingReferences } from "../definition/mapping.ts";
 import type { Mapping } from "../definition/model.ts";
 import type { Executor } from "../store/executor.ts";
@@ -10,7 +11,8 @@ import type { LeasedStep } from "../store/queue.ts";
 import type { StepError } from "../vocabulary/error.ts";
 import type { Json } from "../vocabulary/json.ts";
 import type { GraphCache } from "./graphs.ts";
-import { gatherPayloads, type InstancePayloads } from "./payloads.ts";
+import type { InstancePayloads } from "./payloads.ts";
+import { gatherPayloads } from "./payloads.ts";
 
 /** A leased step with the input that its handler gets, or why there is none. */
 export interface ResolvedStep {

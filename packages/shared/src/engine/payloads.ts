@@ -1,6 +1,7 @@
 /** Loading the payloads that decisions look at, for many instances in one statement. */
-import type { Needs } from "../core/needs.ts";
+
 import type { PayloadRow, Payloads } from "../core/model.ts";
+import type { Needs } from "../core/needs.ts";
 import type { Side } from "../definition/graph.ts";
 import type { Executor } from "../store/executor.ts";
 import { loadPayloads } from "../store/queue.ts";

@@ -7,15 +7,14 @@ import type { Needs } from "../core/needs.ts";
 import { needsOfReview, review } from "../core/review.ts";
 import type { Graph } from "../definition/graph.ts";
 import { isTransient } from "../store/database-error.ts";
-import { appendEvents, type NewEvent } from "../store/event.ts";
+import type { NewEvent } from "../store/event.ts";
+import { appendEvents } from "../store/event.ts";
 import type { Database, Executor } from "../store/executor.ts";
+import type { InboxRow, InstanceUpdate, LockedInstance } from "../store/review.ts";
 import {
   changeSteps,
   enqueueSteps,
-  type InboxRow,
   insertRecords,
-  type InstanceUpdate,
-  type LockedInstance,
   loadSteps,
   lockInstances,
   lockQueue,
@@ -27,7 +26,8 @@ import {
 } from "../store/review.ts";
 import { isTerminal } from "../vocabulary/status.ts";
 import type { GraphCache } from "./graphs.ts";
-import { type Hints, hintAdvance } from "./hints.ts";
+import type { Hints } from "./hints.ts";
+import { hintAdvance } from "./hints.ts";
 import { gatherPayloads, InstancePayloads } from "./payloads.ts";
 import { eventsOf } from "./review-events.ts";
 
@@ -106,10 +106,7 @@ const decideAll = async (
   }));
 };
 
-const loadStates = async (
-  tx: Executor,
-  instances: readonly LockedInstance[],
-): Promise<Map<string, InstanceState>> => {
+const loadStates = async (tx: Executor, instances: readonly LockedInstance[]): Promise<Map<string, InstanceState>> => {
   const ids = instances.map(({ instanceId }) => instanceId);
   if (ids.length === 0) return new Map();
   const [steps, queued] = await Promise.all([loadSteps(tx, ids), lockQueue(tx, ids)]);
@@ -152,9 +149,18 @@ const apply = async (tx: Executor, reviewed: readonly Reviewed[], hints: Hints):
   const again = reviewed.filter(({ decision }) => decision.review);
   await updateInstances(tx, reviewed.flatMap(toUpdate));
   await changeSteps(tx, changes);
-  await insertRecords(tx, of(({ records }) => records));
-  await removeQueued(tx, of(({ unqueue }) => unqueue.map((node) => ({ node }))));
-  await enqueueSteps(tx, of(({ enqueue }) => enqueue));
+  await insertRecords(
+    tx,
+    of(({ records }) => records),
+  );
+  await removeQueued(
+    tx,
+    of(({ unqueue }) => unqueue.map((node) => ({ node }))),
+  );
+  await enqueueSteps(
+    tx,
+    of(({ enqueue }) => enqueue),
+  );
   await putInbox(
     tx,
     again.map(({ instanceId }) => ({ instanceId })),

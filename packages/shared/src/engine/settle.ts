@@ -4,14 +4,17 @@ import type { Advance } from "../core/model.ts";
 import { needsAfter } from "../core/needs.ts";
 import { decideRetry, retryPolicyOf } from "../core/retry.ts";
 import { toStepError } from "../core/step-error.ts";
-import { type Graph, taskOf } from "../definition/graph.ts";
-import type { Executor } from "../store/executor.ts";
+import type { Graph } from "../definition/graph.ts";
+import { taskOf } from "../definition/graph.ts";
 import { isTransient } from "../store/database-error.ts";
+import type { Executor } from "../store/executor.ts";
 import type { LeaseRef } from "../store/queue.ts";
-import { type Settlement, type SettleResult, settle } from "../store/settle.ts";
+import type { Settlement, SettleResult } from "../store/settle.ts";
+import { settle } from "../store/settle.ts";
 import type { StepError } from "../vocabulary/error.ts";
 import type { Lane } from "../vocabulary/status.ts";
-import { type Hints, hintAdvance } from "./hints.ts";
+import type { Hints } from "./hints.ts";
+import { hintAdvance } from "./hints.ts";
 import { gatherPayloads, InstancePayloads } from "./payloads.ts";
 
 /** What a handler call came to. */
@@ -81,7 +84,12 @@ const decide = (attempt: FinishedAttempt, payloads: InstancePayloads | undefined
       return { ...base, ...judgeFailure(attempt, result, random) };
     case "completed":
       try {
-        return { ...base, verdict: "completed", output: result.output, advance: follow(attempt, result.output, payloads) };
+        return {
+          ...base,
+          verdict: "completed",
+          output: result.output,
+          advance: follow(attempt, result.output, payloads),
+        };
       } catch (error) {
         return { ...base, ...defect(error) };
       }
@@ -149,4 +157,9 @@ const hint = (hints: Hints, settlement: Settlement, lane: Lane | undefined, resu
   if (result === "adopted" || lane === "compensation" || verdict === "failed") hints.review = true;
   else if (settlement.advance !== null) hintAdvance(hints, instanceId, settlement.advance);
   if (again && delayMs > 0) hints.delayed = true;
+  if (lane === "forward" && result === "settled" && fails(settlement)) hints.abort.add(instanceId);
 };
+
+// The instance is frozen with it, so that handlers of its other branches should stop.
+const fails = ({ verdict, advance }: Settlement): boolean =>
+  verdict === "failed" || (advance?.records.some(({ status }) => status === "failed") ?? false);

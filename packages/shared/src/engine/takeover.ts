@@ -1,10 +1,13 @@
 /** Taking over: steps whose worker died, hung or was cut off. A lost attempt counts as an attempt. */
-import type { StepError } from "../vocabulary/error.ts";
+
 import type { Executor } from "../store/executor.ts";
-import { type ExpiredLease, findExpired } from "../store/queue.ts";
+import type { ExpiredLease } from "../store/queue.ts";
+import { findExpired } from "../store/queue.ts";
+import type { StepError } from "../vocabulary/error.ts";
 import type { GraphCache } from "./graphs.ts";
 import type { Hints } from "./hints.ts";
-import { type FinishedAttempt, settleAttempts } from "./settle.ts";
+import type { FinishedAttempt } from "./settle.ts";
+import { settleAttempts } from "./settle.ts";
 
 /**
  * Takes over expired leases, at most `limit`: the step goes back into the queue at once, or has failed with an unknown
@@ -17,7 +20,11 @@ export const takeOverExpired = async (
 ): Promise<{ readonly found: number; readonly taken: number }> => {
   const expired = await findExpired(db, params.limit);
   if (expired.length === 0) return { found: 0, taken: 0 };
-  const attempts = await Promise.all(expired.map((lease) => lostAttempt(db, graphs, lease)));
+  const loaded = await Promise.allSettled(expired.map((lease) => lostAttempt(db, graphs, lease)));
+  const attempts = loaded.flatMap((attempt) => (attempt.status === "fulfilled" ? [attempt.value] : []));
+  const failure = loaded.find((attempt) => attempt.status === "rejected");
+  // One instance whose definition cannot be loaded must not keep the others from being taken over.
+  if (attempts.length === 0 && failure !== undefined) throw failure.reason;
   const { workerId, hints } = params;
   const results = await settleAttempts(db, { attempts, workerId, hints, onlyExpired: true, random: () => 0 });
   for (const { handler } of attempts) hints.ready.add(handler);

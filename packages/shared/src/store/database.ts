@@ -40,7 +40,8 @@ export interface DatabaseOptions {
 export const openDatabase = (options: DatabaseOptions): Database => {
   const schema = quoteSchema(options.schema ?? "floxy");
   const prepare = options.prepare ?? true;
-  const pool = openPool(options);
+  const connections = new Set<pg.PoolClient>();
+  const pool = openPool(options, connections);
   const idleMs = options.idleInTransactionTimeoutMs ?? 60_000;
   let closed: Promise<void> | undefined;
 
@@ -77,7 +78,7 @@ export const openDatabase = (options: DatabaseOptions): Database => {
         ),
       ),
     close() {
-      closed ??= pool.end();
+      closed ??= endPool(pool, connections);
       return closed;
     },
   };
@@ -128,7 +129,7 @@ export const assertConnectionString = (connectionString: string): void => {
   }
 };
 
-const openPool = (options: DatabaseOptions): pg.Pool => {
+const openPool = (options: DatabaseOptions, connections: Set<pg.PoolClient>): pg.Pool => {
   assertConnectionString(options.connectionString);
   const report = (error: Error): void => {
     try {
@@ -154,8 +155,18 @@ const openPool = (options: DatabaseOptions): pg.Pool => {
   // A connection that is lost while nobody waits for it emits `error`, and an `error` without a listener ends the process.
   pool.on("error", report);
   // While lent it has no listener of the pool's; whoever borrowed it hears of the loss from his statement.
-  pool.on("connect", (client) => client.on("error", () => {}));
+  pool.on("connect", (client) => {
+    connections.add(client);
+    client.on("error", () => {});
+    client.once("end", () => connections.delete(client));
+  });
   return pool;
+};
+
+// The pool counts its connections as ended when it has said goodbye. Whoever drops the database next would still find them.
+const endPool = async (pool: pg.Pool, connections: ReadonlySet<pg.PoolClient>): Promise<void> => {
+  const ends = [...connections].map((client) => new Promise((resolve) => client.once("end", resolve)));
+  await Promise.all([pool.end(), ...ends]);
 };
 
 const asNumber = (text: string): number => {

@@ -1,5 +1,6 @@
 /** Definitions: immutable rows, by name and version. */
-import { type Executor, type Statement, statement } from "./executor.ts";
+import type { Executor, Statement } from "./executor.ts";
+import { statement } from "./executor.ts";
 
 /** A registered definition. */
 export interface DefinitionRow {
@@ -17,7 +18,8 @@ export interface DefinitionRow {
 export const insertDefinition = async (db: Executor, row: DefinitionRow): Promise<string> => {
   await db.query(insertStatement, [row.name, row.version, row.fingerprint, row.body]);
   const standing = await getDefinition(db, row.name, row.version);
-  if (standing === undefined) throw new Error(`definition ${row.name} version ${row.version} vanished while registering`);
+  if (standing === undefined)
+    throw new Error(`definition ${row.name} version ${row.version} vanished while registering`);
   return standing.fingerprint;
 };
 

@@ -1,7 +1,8 @@
 /** History: the events of an instance, read with a cursor. Events are written by the statements they belong to. */
 import type { EventType } from "../vocabulary/event.ts";
 import type { JsonObject } from "../vocabulary/json.ts";
-import { columns, type Executor, type Statement, statement } from "./executor.ts";
+import type { Executor, Statement } from "./executor.ts";
+import { columns, statement } from "./executor.ts";
 
 /** An event of an instance's history. */
 export interface EventRow {

@@ -1,7 +1,7 @@
 /** How a database stands to the migrations of this code: what is missing, what is newer, what was changed. */
 import { FloxyError } from "../vocabulary/error.ts";
 import type { Executor } from "./executor.ts";
-import { statement } from "./executor.ts";
+import { statement, unquoteIdentifier } from "./executor.ts";
 import type { Migration } from "./migration-file.ts";
 import { migrationSql, readMigrations } from "./migration-file.ts";
 
@@ -79,11 +79,18 @@ interface AppliedRow extends MigrationName {
 
 const appliedRows = async (db: Executor): Promise<AppliedRow[]> => {
   // Asked first, because selecting from a table that is missing would abort the transaction.
-  const [table] = await db.query<{ exists: boolean }>(existsStatement, [`${db.schema}.migration`]);
-  return table?.exists === true ? db.query<AppliedRow>(appliedStatement) : [];
+  const [table] = await db.query<{ found: number }>(existsStatement, [unquoteIdentifier(db.schema)]);
+  return table?.found === 1 ? db.query<AppliedRow>(appliedStatement) : [];
 };
 
-const existsStatement = statement("migration_exists", () => `SELECT to_regclass($1) IS NOT NULL AS exists`);
+// Reads the catalog as tables. to_regclass() would answer from this connection's cache, which an advisory lock does not
+// freshen: whoever waited for another migration to end would still not see its tables.
+const existsStatement = statement(
+  "migration_exists",
+  () => `
+SELECT count(*)::int AS found FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = $1 AND c.relname = 'migration'`,
+);
 
 const appliedStatement = statement(
   "migration_applied",

@@ -81,7 +81,7 @@ candidate AS MATERIALIZED (
 ),
 claimed AS (
   UPDATE ${schema}.queue q
-  SET state = 'leased', attempt = q.attempt + 1, token = nextval('${schema}.lease_token'), last_token = NULL,
+  SET state = 'leased', attempt = q.attempt + 1, token = nextval('${schema}.lease_token'),
       worker_id = $5, leased_at = clock_timestamp(), lease_until = clock_timestamp() + $4::bigint * interval '1 ms'
   FROM candidate c
   WHERE q.instance_id = c.instance_id AND q.node = c.node

@@ -151,7 +151,7 @@ const updateStatement: Statement = statement(
   (schema) => `
 UPDATE ${schema}.instance i
 SET status = u.status, epoch = i.epoch + u.frozen::int, cause = coalesce(u.cause::json, i.cause),
-    boundary = CASE WHEN u.frozen THEN u.boundary ELSE i.boundary END, output_from = coalesce(u.output_from, i.output_from),
+    boundary = coalesce(u.boundary, i.boundary), output_from = coalesce(u.output_from, i.output_from),
     finished_at = CASE WHEN u.finish THEN statement_timestamp() END
 FROM unnest($1::text[], $2::text[], $3::boolean[], $4::boolean[], $5::text[], $6::text[], $7::text[])
   AS u(instance_id, status, frozen, finish, cause, boundary, output_from)

@@ -5,7 +5,8 @@
  */
 import type { Advance } from "../core/model.ts";
 import type { Outcome } from "../vocabulary/status.ts";
-import { columns, type Executor, type Statement, statement } from "./executor.ts";
+import type { Executor, Statement } from "./executor.ts";
+import { columns, statement } from "./executor.ts";
 
 /**
  * What became of an attempt. `completed` and `failed` are final, `retry` calls the handler again after `delayMs`,
@@ -87,6 +88,9 @@ const asText = <R extends { error: unknown }>(record: R) => ({
 // - `live` says whether the instance still goes forward in the epoch the step was queued in. If not, a completed step is
 //   adopted, and one that would be retried has failed with an unknown outcome.
 // - `again` is true for what goes back into the queue instead of leaving it.
+// - `failing` are the instances that fail here. They are frozen at once: no step of theirs starts from this commit on,
+//   what waits in the queue is taken back (a step that waits for its retry has been called, so its outcome is unknown),
+//   and siblings that are settled beside the failure are adopted. The rollback itself is for an orchestrator.
 // - `own_token` is kept with what was settled, so that a repeat of the call is `repeated`: it was written before, and is
 //   answered as if now. A take-over leaves no token: the worker that lost the lease must be told so when it wakes up.
 const settleStatement: Statement = statement(
@@ -112,16 +116,33 @@ held AS MATERIALIZED (
   WHERE NOT $27::boolean OR q.lease_until < statement_timestamp()
   FOR UPDATE OF q
 ),
+record AS MATERIALIZED (
+  SELECT * FROM unnest($13::int[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[])
+    AS r(parent, node, status, side, error, input_from)
+),
+failing AS MATERIALIZED (
+  SELECT DISTINCT ON (instance_id) * FROM (
+    SELECT instance_id, ordinal, error FROM held WHERE live AND lane = 'forward' AND verdict = 'failed'
+    UNION ALL
+    SELECT h.instance_id, h.ordinal, r.error FROM record r JOIN held h ON h.ordinal = r.parent
+    WHERE h.live AND h.verdict = 'completed' AND r.status = 'failed'
+  ) AS f
+  ORDER BY instance_id, ordinal
+),
 judged AS MATERIALIZED (
-  SELECT held.*,
-         live AND verdict IN ('retry', 'released') AS again,
+  SELECT h.*, verdict IN ('retry', 'released') AND goes_on AS again, verdict = 'completed' AND goes_on AS flows,
          CASE WHEN NOT $27::boolean THEN token END AS own_token,
          CASE
            WHEN verdict = 'released' AND attempt <= 1 THEN 'absent'
            WHEN verdict = 'completed' THEN 'happened'
            ELSE coalesce(outcome, 'unknown')
          END AS known
-  FROM held
+  FROM (
+    SELECT held.instance_id, held.ordinal, node, token, verdict, output, held.error, outcome, delay_ms, review, finish,
+           output_from, lane, attempt, input_from, leased_at, worker_id, epoch,
+           live AND (f.ordinal IS NULL OR f.ordinal = held.ordinal) AS live, live AND f.ordinal IS NULL AS goes_on
+    FROM held LEFT JOIN failing f USING (instance_id)
+  ) AS h
 ),
 requeued AS (
   UPDATE ${schema}.queue q
@@ -168,9 +189,7 @@ passed AS (
   INSERT INTO ${schema}.step AS t (instance_id, node, status, outcome, side, error, input_from, finished_at)
   SELECT j.instance_id, r.node, r.status, CASE r.status WHEN 'failed' THEN 'absent' ELSE 'happened' END, r.side,
          r.error::json, r.input_from, statement_timestamp()
-  FROM unnest($13::int[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[])
-    AS r(parent, node, status, side, error, input_from)
-  JOIN judged j ON j.ordinal = r.parent
+  FROM record r JOIN judged j ON j.ordinal = r.parent
   WHERE j.live AND j.verdict = 'completed'
   ON CONFLICT (instance_id, node) DO UPDATE
   SET (status, outcome, side, error, input_from, output, finished_at)
@@ -187,14 +206,32 @@ enqueued AS (
     AS e(parent, node, handler, priority, delay_ms, timeout_ms, input_from)
   JOIN judged j ON j.ordinal = e.parent
   JOIN locked l ON l.instance_id = j.instance_id
-  WHERE j.live AND j.verdict = 'completed'
+  WHERE j.flows
 ),
 finished AS (
   UPDATE ${schema}.instance i
   SET status = 'completed', output_from = j.output_from, finished_at = statement_timestamp()
   FROM judged j
-  WHERE j.finish AND j.live AND j.verdict = 'completed' AND i.instance_id = j.instance_id
+  WHERE j.finish AND j.flows AND i.instance_id = j.instance_id
   RETURNING i.instance_id
+),
+frozen AS (
+  UPDATE ${schema}.instance i
+  SET status = 'rolling_back', epoch = i.epoch + 1, cause = f.error::json
+  FROM failing f
+  WHERE i.instance_id = f.instance_id
+),
+taken_back AS (
+  DELETE FROM ${schema}.queue q USING failing f
+  WHERE q.instance_id = f.instance_id AND q.lane = 'forward' AND q.state <> 'leased'
+  RETURNING q.instance_id, q.node, q.attempt, q.input_from, CASE q.attempt WHEN 0 THEN 'skipped' ELSE 'failed' END AS status
+),
+left_step AS (
+  INSERT INTO ${schema}.step AS t (instance_id, node, status, outcome, attempt, input_from)
+  SELECT instance_id, node, status, CASE status WHEN 'skipped' THEN 'absent' ELSE 'unknown' END, attempt, input_from
+  FROM taken_back
+  ON CONFLICT (instance_id, node) DO UPDATE
+  SET (status, outcome, attempt, input_from) = (excluded.status, excluded.outcome, excluded.attempt, excluded.input_from)
 ),
 noted AS (
   INSERT INTO ${schema}.inbox (instance_id)
@@ -234,6 +271,12 @@ told AS (
   FROM passed
   UNION ALL
   SELECT instance_id, 'instance.completed', NULL, NULL, NULL, NULL FROM finished
+  UNION ALL
+  SELECT instance_id, 'instance.rolling_back', NULL, NULL, NULL, json_build_object('cause', error::json) FROM failing
+  UNION ALL
+  SELECT instance_id, 'step.' || status, node, nullif(attempt, 0), NULL,
+         json_build_object('outcome', CASE status WHEN 'skipped' THEN 'absent' ELSE 'unknown' END)
+  FROM taken_back
   UNION ALL
   SELECT s.instance_id, 'step.refused', s.node, NULL, $26::text, json_build_object('verdict', s.verdict, 'token', s.token)
   FROM settlement s

@@ -100,7 +100,9 @@ export const openSubscription = (options: SubscriptionOptions): Subscription => 
     else onNotification(channel, String(payload ?? ""));
   });
   // Said when the connection is lost; why is not said, and "reconnecting failed" would only mislead.
-  subscriber.events.on("error", () => fail(new FloxyError("DATABASE_UNAVAILABLE", "the listening connection was lost")));
+  subscriber.events.on("error", () =>
+    fail(new FloxyError("DATABASE_UNAVAILABLE", "the listening connection was lost")),
+  );
 
   const open = async (): Promise<void> => {
     await subscriber.connect();

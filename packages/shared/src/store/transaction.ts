@@ -31,26 +31,29 @@ export type Track = <T>(query: () => Promise<T>) => Promise<T>;
  * @param idleMs after this long the server ends the transaction of a client that is silent.
  */
 export const inTransaction = async <T>(loan: Loan, idleMs: number, work: (track: Track) => Promise<T>): Promise<T> => {
-  let failure: { readonly error: unknown } | undefined;
+  const failures: unknown[] = [];
+  const answers: Promise<unknown>[] = [];
   let over = false;
   const track: Track = (query) => {
     if (over) return Promise.reject(new FloxyError("INTERNAL", "the transaction is over; await all its statements"));
     const answer = query();
-    // Also one that nobody awaits any more because another has failed; it must not count as unhandled.
-    answer.catch((error: unknown) => {
-      failure ??= { error };
-    });
+    // Also of one that nobody awaits any more because another has failed; it must not count as unhandled.
+    answers.push(answer.catch((error: unknown) => failures.push(error)));
     return answer;
+  };
+  /** The first statement that failed. It is known once the answers to all that were sent before have been seen. */
+  const firstFailure = async (): Promise<unknown> => {
+    await Promise.all(answers);
+    return failures[0];
   };
   try {
     await ask(loan, beginText(idleMs));
     const result = await work(track).finally(() => {
       over = true;
     });
-    // It waits behind all statements that are still on their way, so `failure` is known when it is answered.
     const { command } = await ask(loan, "COMMIT");
     if (command === "COMMIT") return result;
-    throw failure?.error ?? new FloxyError("INTERNAL", "PostgreSQL rolled the transaction back and gave no reason");
+    throw (await firstFailure()) ?? new FloxyError("INTERNAL", "PostgreSQL rolled back and gave no reason");
   } catch (error) {
     // A spoilt connection is closed, which rolls back as well; so is one that cannot even do this.
     if (!loan.spoilt) {
@@ -59,7 +62,7 @@ export const inTransaction = async <T>(loan: Loan, idleMs: number, work: (track:
       });
     }
     // Whoever awaited a later statement first learned only that the transaction had failed before.
-    throw codeOf(error) === "25P02" ? (failure?.error ?? error) : error;
+    throw codeOf(error) === "25P02" ? ((await firstFailure()) ?? error) : error;
   }
 };
 

@@ -29,6 +29,8 @@ export class Attempt {
   leaseUntil: number;
   /** Whether the result was written or refused: from then on the lease needs no care. */
   settled = false;
+  /** Resolves when the result was written, refused, or given up; undefined until the attempt runs. */
+  settlement: Promise<unknown> | undefined;
   readonly #handler: AnyHandlerImplementation;
   readonly #environment: AttemptEnvironment;
   readonly #controller = new AbortController();

@@ -124,13 +124,19 @@ export class Worker {
     for (const attempt of this.#running.attempts) attempt.abort(shutdown);
     await within(graceMs, this.#running.empty());
     for (const attempt of this.#running.attempts) attempt.giveUp(shutdown);
-    if (!(await within(graceMs, this.#settler.flushed()))) this.#settler.giveUp();
-    await this.#settler.flushed();
+    if (!(await within(graceMs, this.#written()))) this.#settler.giveUp();
+    await this.#written();
     await this.#keeper.stop();
     await this.#listener?.close();
     await this.#notifier.close();
     await this.#db.close();
     for (const signal of signals || []) process.off(signal, this.#onSignal);
+  }
+
+  // Attempts that were just given up reach the settler a moment later, so it alone could not tell that all is written.
+  async #written(): Promise<void> {
+    await Promise.all([...this.#running.attempts].map(({ settlement }) => settlement));
+    await this.#settler.flushed();
   }
 
   async #stopOn(signal: NodeJS.Signals): Promise<void> {
@@ -153,9 +159,9 @@ export class Worker {
   }
 
   async #run(attempt: Attempt): Promise<void> {
-    const result = await attempt.run();
     const { leased, graph } = attempt.step;
-    const settled = await this.#settler.settle({ ...leased, graph, result });
+    attempt.settlement = attempt.run().then((result) => this.#settler.settle({ ...leased, graph, result }));
+    const settled = await attempt.settlement;
     attempt.settled = true;
     if (settled === "lost") {
       const { instanceId, node: step, attempt: number } = leased;

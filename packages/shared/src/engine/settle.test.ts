@@ -1,0 +1,193 @@
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { noHints } from "./hints.ts";
+import { takeOverExpired } from "./takeover.ts";
+import { done, failed, fork, Stand, task } from "./testing/stand.ts";
+
+let stand: Stand;
+
+beforeAll(async () => {
+  stand = await Stand.open(inject("databaseUrl"));
+});
+
+afterAll(() => stand.close());
+
+const twoBranches = () => [
+  task("first"),
+  fork("both", { left: [task("a1"), task("a2")], right: [task("b1"), task("b2")] }),
+];
+
+describe("a failure", () => {
+  it("freezes the instance in the statement that settles it, before any orchestrator looks", async () => {
+    const id = await stand.start(twoBranches());
+    await stand.settle([(await stand.lease()).get("first"), done]);
+    const leased = await stand.lease();
+    stand.hints = noHints();
+    expect(await stand.settle([leased.get("a1"), failed("no")])).toEqual(["settled"]);
+    expect(await stand.view(id)).toMatchObject({ status: "rolling_back", error: { message: "no" } });
+    expect(stand.hints).toMatchObject({ review: true, abort: new Set([id]) });
+    // The sibling was running: it completes, and nothing follows.
+    expect(await stand.settle([leased.get("b1"), done])).toEqual(["adopted"]);
+    expect((await stand.lease()).size).toBe(0);
+    await stand.review();
+    const undo = await stand.lease();
+    expect([...undo.keys()].sort()).toEqual(["undo:a1", "undo:b1"]);
+  });
+
+  it("takes back what waits in the queue: what was never called is skipped, what waits for a retry is undone", async () => {
+    const retry = { maxAttempts: 3, delayMs: 60_000 };
+    const id = await stand.start([
+      fork("f", { x: [task("x")], y: [task("y", { retry })], z: [task("z", { delayMs: 60_000 })] }),
+    ]);
+    const leased = await stand.lease();
+    await stand.settle([leased.get("y"), failed("later")]);
+    await stand.settle([leased.get("x"), failed("now")]);
+    const view = await stand.view(id);
+    expect(view.steps.map(({ step, status, outcome }) => [step, status, outcome])).toEqual([
+      ["f", "waiting", "happened"],
+      ["x", "failed", "unknown"],
+      ["y", "failed", "unknown"],
+      ["z", "skipped", "absent"],
+    ]);
+    await stand.review();
+    expect([...(await stand.lease()).keys()].sort()).toEqual(["undo:x", "undo:y"]);
+  });
+
+  it("adopts siblings that are settled in the same statement", async () => {
+    const id = await stand.start(twoBranches());
+    await stand.settle([(await stand.lease()).get("first"), done]);
+    const leased = await stand.lease();
+    const results = await stand.settle([leased.get("b1"), done], [leased.get("a1"), failed()]);
+    expect(results).toEqual(["adopted", "settled"]);
+    expect((await stand.lease()).size).toBe(0);
+    expect(await stand.statuses(id)).toMatchObject({ a1: "failed", b1: "completed", b2: "pending" });
+  });
+
+  it("fails siblings that would be retried in the same statement, with an unknown outcome", async () => {
+    const retry = { maxAttempts: 3, delayMs: 0 };
+    const id = await stand.start([fork("f", { x: [task("x")], y: [task("y", { retry })] })]);
+    const leased = await stand.lease();
+    await stand.settle([leased.get("y"), failed("again")], [leased.get("x"), failed("for good")]);
+    const view = await stand.view(id);
+    expect(view.error?.message).toBe("for good");
+    expect(view.steps).toContainEqual(expect.objectContaining({ step: "y", status: "failed", outcome: "unknown" }));
+    expect((await stand.lease()).size).toBe(0);
+  });
+
+  it("of a condition freezes the instance too, and no branch beside it starts", async () => {
+    const broken = { kind: "condition" as const, name: "c", when: "value.no.such > 1", then: [task("t")], else: [] };
+    const id = await stand.start([task("first"), fork("f", { x: [broken, task("x")], y: [task("y")] })]);
+    const leased = await stand.lease();
+    expect(await stand.settle([leased.get("first"), { kind: "completed", output: "{}" }])).toEqual(["settled"]);
+    expect((await stand.lease()).size).toBe(0);
+    expect(await stand.view(id)).toMatchObject({ status: "rolling_back", error: { code: "EXPRESSION_FAILED" } });
+    await stand.review();
+    await stand.settle([(await stand.lease()).get("undo:first"), done]);
+    await stand.review();
+    expect(await stand.view(id)).toMatchObject({ status: "failed" });
+    expect(await stand.statuses(id)).toEqual({
+      first: "rolled_back",
+      f: "skipped",
+      c: "failed",
+      t: "skipped",
+      x: "skipped",
+      y: "skipped",
+    });
+  });
+
+  it("stops at the savepoint that was passed last", async () => {
+    const id = await stand.start([task("before"), { kind: "savepoint", name: "paid" }, task("after")]);
+    await stand.settle([(await stand.lease()).get("before"), done]);
+    await stand.settle([(await stand.lease()).get("after"), failed()]);
+    await stand.review();
+    await stand.settle([(await stand.lease()).get("undo:after"), done]);
+    await stand.review();
+    expect(await stand.view(id)).toMatchObject({ status: "failed", savepoint: "paid" });
+    expect(await stand.statuses(id)).toEqual({ before: "completed", paid: "completed", after: "rolled_back" });
+  });
+});
+
+describe("a result", () => {
+  it("that is sent again because its answer was lost is answered as the first time, and written once", async () => {
+    const id = await stand.start([task("a"), task("b")]);
+    const leased = await stand.lease();
+    expect(await stand.settle([leased.get("a"), done])).toEqual(["settled"]);
+    expect(await stand.settle([leased.get("a"), done])).toEqual(["settled"]);
+    expect((await stand.story(id)).filter((event) => event === "step.completed a")).toHaveLength(1);
+    expect(await stand.story(id)).not.toContain("step.refused a");
+  });
+
+  it("of a retry that is sent again counts once, also when the step was leased again meanwhile", async () => {
+    const id = await stand.start([task("a", { retry: { maxAttempts: 3, delayMs: 0 } })]);
+    const first = await stand.lease();
+    await stand.settle([first.get("a"), failed()]);
+    const second = await stand.lease();
+    expect(await stand.settle([first.get("a"), failed()])).toEqual(["settled"]);
+    expect(second.get("a")?.attempt).toBe(2);
+    expect(await stand.settle([second.get("a"), done])).toEqual(["settled"]);
+    expect(await stand.view(id)).toMatchObject({ status: "completed" });
+  });
+
+  it("that comes after the lease was taken over changes nothing and is told", async () => {
+    const id = await stand.start([task("a", { retry: { maxAttempts: 2, delayMs: 0 } })]);
+    const zombie = await stand.lease(1);
+    await expect
+      .poll(async () => {
+        const params = { limit: 10, workerId: "orchestrator", hints: stand.hints };
+        return (await takeOverExpired(stand.db, stand.graphs, params)).taken;
+      })
+      .toBe(1);
+    const heir = await stand.lease();
+    expect(await stand.settle([zombie.get("a"), { kind: "completed", output: '"zombie"' }])).toEqual(["lost"]);
+    expect(await stand.settle([heir.get("a"), { kind: "completed", output: '"heir"' }])).toEqual(["settled"]);
+    expect(await stand.view(id)).toMatchObject({ status: "completed", output: "heir" });
+    expect(await stand.story(id)).toContain("step.refused a");
+  });
+
+  it("that the database refuses fails its own step and holds up no other", async () => {
+    const good = await stand.start([task("a")]);
+    const bad = await stand.start([task("b")]);
+    const leased = await stand.lease();
+    const notJson = { kind: "completed", output: "{not json" } as const;
+    expect(await stand.settle([leased.get("a"), done], [leased.get("b"), notJson])).toEqual(["settled", "settled"]);
+    expect(await stand.view(good)).toMatchObject({ status: "completed" });
+    expect(await stand.view(bad)).toMatchObject({ status: "rolling_back", error: { code: "INTERNAL" } });
+  });
+
+  it("that gives the lease back before the call does not count as an attempt", async () => {
+    const id = await stand.start([task("a", { idempotent: false })]);
+    await stand.settle([(await stand.lease()).get("a"), { kind: "released" }]);
+    const again = await stand.lease();
+    expect(again.get("a")?.attempt).toBe(1);
+    await stand.settle([again.get("a"), done]);
+    expect(await stand.view(id)).toMatchObject({ status: "completed" });
+  });
+});
+
+describe("a compensation", () => {
+  it("that exhausts its attempts is a dead letter; what does not depend on it goes on, then the instance waits", async () => {
+    const compensation = { handler: "undo", retry: { maxAttempts: 2, delayMs: 0 } };
+    const nodes = [fork("f", { x: [task("x0"), task("x1", { compensation })], y: [task("y0")] }), task("last")];
+    const id = await stand.start(nodes);
+    await stand.settle(...[...(await stand.lease()).values()].map((step) => [step, done] as const));
+    await stand.settle([(await stand.lease()).get("x1"), done]);
+    await stand.review();
+    await stand.settle([(await stand.lease()).get("last"), failed()]);
+    await stand.review();
+    await stand.settle([(await stand.lease()).get("undo:last"), done]);
+    await stand.review();
+    const undo = await stand.lease();
+    expect([...undo.keys()].sort()).toEqual(["undo:x1", "undo:y0"]);
+    await stand.settle([undo.get("undo:y0"), done], [undo.get("undo:x1"), failed("cannot")]);
+    await stand.review();
+    await stand.settle([(await stand.lease()).get("undo:x1"), failed("cannot")]);
+    await stand.review();
+    expect((await stand.lease()).size).toBe(0);
+    expect(await stand.view(id)).toMatchObject({ status: "dlq" });
+    expect(await stand.statuses(id)).toMatchObject({
+      x0: "completed",
+      x1: "paused",
+      y0: "rolled_back",
+      last: "rolled_back",
+    });
+  });
+});
