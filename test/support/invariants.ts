@@ -2,7 +2,7 @@
 import type { Cluster } from "./cluster.ts";
 import { eventually } from "./eventually.ts";
 import { checkEvents } from "./event-invariants.ts";
-import { type InstanceFacts, readFacts } from "./snapshot.ts";
+import { type EventFact, type InstanceFacts, readFacts } from "./snapshot.ts";
 
 const terminal: ReadonlySet<string> = new Set(["completed", "failed", "cancelled", "aborted"]);
 
@@ -11,8 +11,11 @@ export const assertInvariants = async (cluster: Cluster): Promise<void> => {
   if (cluster.isOrchestrated) await eventually(() => areNotesGone(cluster), { deadlineMs: 5_000 });
   const client = await cluster.connect();
   try {
-    const broken = (await readFacts(client)).flatMap((facts) => violations(facts, cluster.handlersOf));
-    if (broken.length > 0) throw new Error(`${broken.length} invariants are broken:\n${broken.slice(0, 20).join("\n")}`);
+    const broken = (await readFacts(client)).flatMap((facts) => {
+      const found = violations(facts, cluster.handlersOf);
+      return found.length === 0 ? [] : [[...found, ...facts.events.map((event) => `  ${tell(event)}`)].join("\n")];
+    });
+    if (broken.length > 0) throw new Error(`invariants are broken:\n${broken.slice(0, 5).join("\n")}`);
   } finally {
     client.release();
   }
@@ -24,6 +27,9 @@ const areNotesGone = async (cluster: Cluster): Promise<boolean> => {
   );
   return row?.count === 0;
 };
+
+const tell = ({ eventId, type, node, attempt, lane, workerId }: EventFact): string =>
+  [eventId, type, node, attempt, lane, workerId].filter((part) => part !== null).join(" ");
 
 /** What is broken in an instance, in sentences. */
 export const violations = (

@@ -31,6 +31,8 @@ export interface Call {
 export interface StepSpec<In, Out> extends Omit<StepOptions, "onFailure"> {
   /** The name of its handler; the step's name unless told. The compensation's has `.undo` behind it. */
   readonly handler?: string;
+  /** How many calls of its handler a worker makes at the same time. */
+  readonly concurrency?: number;
   readonly run?: (input: In, context: StepContext) => Out | Promise<Out>;
   /** Its compensation; `true` for one that only writes down that it was called. */
   readonly undo?: true | ((input: In, context: CompensationContext) => unknown);
@@ -60,10 +62,12 @@ export class Recorder {
     name: Name,
     spec: StepSpec<In, Out> = {},
   ): TestStep<Name, In, Out> {
-    const { handler = name, run, undo, undoRetry, undoTimeoutMs, ...options } = spec;
+    const { handler = name, concurrency, run, undo, undoRetry, undoTimeoutMs, ...options } = spec;
     const contract = defineHandler<unknown, unknown>({ name: handler });
-    const forward = contract.implement((input, context) =>
-      this.#record(input, context, undefined, () => (run === undefined ? { by: name } : run(input as In, context))),
+    const forward = contract.implement(
+      (input, context) =>
+        this.#record(input, context, undefined, () => (run === undefined ? { by: name } : run(input as In, context))),
+      concurrency === undefined ? {} : { concurrency },
     );
     const retry = { maxAttempts: 1, ...options.retry };
     if (undo === undefined) {

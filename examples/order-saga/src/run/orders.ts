@@ -1,10 +1,9 @@
 /** Reading orders: one JSON object a line. A line that is not an order is reported and skipped; nothing else is lost. */
 import { createReadStream } from "node:fs";
-import { createInterface } from "node:readline";
-import { z } from "zod";
 import { Order } from "../contract/order.ts";
+import { splitLines } from "./lines.ts";
 
-/** A line that could not be read. */
+/** A line that holds no order. */
 export interface BadLine {
   readonly line: number;
   readonly problem: string;
@@ -12,23 +11,29 @@ export interface BadLine {
 
 /** What a file held. */
 export interface OrdersFile {
-  readonly orders: readonly { readonly line: number; readonly order: Order }[];
+  readonly orders: readonly Order[];
   readonly bad: readonly BadLine[];
 }
 
+/** No order is longer than this, in bytes: 50 lines with the longest names come to less than half of it. */
+const lineLimit = 65_536;
+
+/** The most that is said about a bad line, in characters. */
+const problemLimit = 160;
+
 /** Reads a file of orders. Rejects if it cannot be read at all. */
-export const readOrders = async (path: string): Promise<OrdersFile> => {
-  const orders: { line: number; order: Order }[] = [];
+export const readOrders = (path: string): Promise<OrdersFile> => parseOrders(createReadStream(path));
+
+/** Takes bytes for a file of orders. Empty lines count, but are neither orders nor bad. */
+export const parseOrders = async (chunks: AsyncIterable<Uint8Array>): Promise<OrdersFile> => {
+  const orders: Order[] = [];
   const bad: BadLine[] = [];
   const firstLineOf = new Map<string, number>();
-  const lines = createInterface({ input: createReadStream(path, "utf8"), crlfDelay: Number.POSITIVE_INFINITY });
-  let line = 0;
-  for await (const text of lines) {
-    line++;
-    if (text.trim() === "") continue;
-    const read = parseOrder(line === 1 ? text.replace(/^\uFEFF/, "") : text);
+  for await (const { number: line, text, problem } of splitLines(chunks, lineLimit)) {
+    if (problem === undefined && text.trim() === "") continue;
+    const read = problem ?? parseOrder(text);
     if (typeof read === "string") {
-      bad.push({ line, problem: read });
+      bad.push({ line, problem: shown(read) });
       continue;
     }
     const first = firstLineOf.get(read.orderId);
@@ -37,7 +42,7 @@ export const readOrders = async (path: string): Promise<OrdersFile> => {
       continue;
     }
     firstLineOf.set(read.orderId, line);
-    orders.push({ line, order: read });
+    orders.push(read);
   }
   return { orders, bad };
 };
@@ -49,6 +54,15 @@ const parseOrder = (text: string): Order | string => {
   } catch (error) {
     return `not JSON: ${error instanceof Error ? error.message : String(error)}`;
   }
-  const parsed = Order.safeParse(value);
-  return parsed.success ? parsed.data : z.prettifyError(parsed.error).replaceAll(/\s*\n\s*/g, "; ");
+  const { data, error } = Order.safeParse(value);
+  if (error === undefined) return data;
+  return error.issues
+    .map(({ path, message }) => (path.length === 0 ? message : `${path.join(".")}: ${message}`))
+    .join("; ");
+};
+
+/** A problem in one line: it may quote what the file held, which can be anything. */
+const shown = (problem: string): string => {
+  const plain = problem.replaceAll(/\p{C}+/gu, " ");
+  return plain.length <= problemLimit ? plain : `${plain.slice(0, problemLimit - 1)}…`;
 };

@@ -4,8 +4,9 @@
  * nothing behind. And the stock must be what the ledger says.
  */
 import type pg from "pg";
+import type { Order } from "../contract/order.ts";
+import { totalOf } from "../contract/order.ts";
 import { insuredFromCents } from "../contract/workflow.ts";
-import { type Order, totalOf } from "../contract/order.ts";
 
 /** How an order ended. */
 export interface EndedOrder {
@@ -28,9 +29,18 @@ interface Account {
   readonly sum: number;
 }
 
+/** The entries of an order of one kind and article. */
+interface Row {
+  readonly order_id: string;
+  readonly kind: string;
+  readonly item: string;
+  readonly count: string;
+  readonly sum: string;
+}
+
 /** Holds the ledgers against the ends of the orders. */
 export const prove = async (client: pg.ClientBase, ended: readonly EndedOrder[]): Promise<Proof> => {
-  const { rows } = await client.query<{ order_id: string; kind: string; item: string; count: string; sum: string }>(`
+  const { rows } = await client.query<Row>(`
     SELECT order_id, kind, item, count(*), sum(amount) FROM (
       SELECT order_id, kind, item, amount FROM orders.entry
       UNION ALL SELECT order_id, kind, item, amount FROM payment.entry
@@ -41,13 +51,13 @@ export const prove = async (client: pg.ClientBase, ended: readonly EndedOrder[])
   for (const { order_id, kind, item, count, sum } of rows) {
     accounts.set(keyOf(order_id, kind, item), { count: Number(count), sum: Number(sum) });
   }
-  const known = new Set(ended.map(({ order }) => order.orderId));
   const violations = [
     ...ended.flatMap((end) => (end.completed ? proveCompleted(end.order, accounts) : proveUndone(end.order, accounts))),
-    ...rows.filter((row) => !known.has(row.order_id)).map((row) => `${row.order_id}: booked, but no such order ended`),
+    ...proveNothingElse(rows, ended),
     ...(await proveStock(client)),
   ];
-  const sumOf = (kind: string) => rows.filter((row) => row.kind === kind).reduce((sum, row) => sum + Number(row.sum), 0);
+  const sumOf = (kind: string) =>
+    rows.filter((row) => row.kind === kind).reduce((sum, row) => sum + Number(row.sum), 0);
   return {
     violations,
     entries: rows.reduce((sum, row) => sum + Number(row.count), 0),
@@ -79,7 +89,9 @@ const proveCompleted = (order: Order, accounts: ReadonlyMap<string, Account>): s
   const expect = (kind: string, item: string, count: number, amount: number): string[] => {
     const { count: found, sum } = accounts.get(keyOf(orderId, kind, item)) ?? none;
     if (found === count && sum === amount) return [];
-    return [`${orderId}: completed with ${found} × ${kind} ${item}of ${sum}, expected ${count} of ${amount}`];
+    return [
+      `${orderId}: completed with ${found} × ${named(kind, item)} of ${sum} in all, expected ${count} of ${amount}`,
+    ];
   };
   return [
     ...effectsOf(order).flatMap(({ kind, undo, item, amount }) => [
@@ -97,11 +109,30 @@ const proveUndone = (order: Order, accounts: ReadonlyMap<string, Account>): stri
       const done = accounts.get(keyOf(orderId, kind, item)) ?? none;
       const undone = accounts.get(keyOf(orderId, undo, item)) ?? none;
       if (done.count === undone.count && done.count <= 1 && done.sum + undone.sum === 0) return [];
-      return [`${orderId}: failed, but ${kind} ${item}stands: ${done.count} done, ${undone.count} undone`];
+      const found = `${done.count} of ${done.sum} done, ${undone.count} of ${undone.sum} undone`;
+      return [`${orderId}: failed, but ${named(kind, item)} stands: ${found}`];
     }),
     ...(accounts.has(keyOf(orderId, "confirmed")) ? [`${orderId}: failed, but was confirmed`] : []),
   ];
 };
+
+/** Every entry belongs to an order that ended, and is of a kind and article that such an order has. */
+const proveNothingElse = (rows: readonly Row[], ended: readonly EndedOrder[]): string[] => {
+  const foreseen = new Set(
+    ended.flatMap(({ order }) => [
+      ...effectsOf(order).flatMap(({ kind, undo, item }) => [
+        keyOf(order.orderId, kind, item),
+        keyOf(order.orderId, undo, item),
+      ]),
+      keyOf(order.orderId, "confirmed"),
+    ]),
+  );
+  return rows
+    .filter(({ order_id, kind, item }) => !foreseen.has(keyOf(order_id, kind, item)))
+    .map(({ order_id, kind, item }) => `${order_id}: ${named(kind, item)} was booked, which no order that ended has`);
+};
+
+const named = (kind: string, item: string): string => (item === "" ? kind : `${kind} ${item}`);
 
 const proveStock = async (client: pg.ClientBase): Promise<string[]> => {
   const { rows } = await client.query<{ sku: string; initial: string; on_hand: string; reserved: string }>(`
@@ -109,5 +140,7 @@ const proveStock = async (client: pg.ClientBase): Promise<string[]> => {
     FROM inventory.stock`);
   return rows
     .filter(({ initial, on_hand, reserved }) => Number(initial) - Number(reserved) !== Number(on_hand))
-    .map(({ sku, initial, on_hand, reserved }) => `${sku}: ${on_hand} on hand, but ${initial} less ${reserved} reserved`);
+    .map(
+      ({ sku, initial, on_hand, reserved }) => `${sku}: ${on_hand} on hand, but ${initial} less ${reserved} reserved`,
+    );
 };

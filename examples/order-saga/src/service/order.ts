@@ -10,17 +10,17 @@ await runService(
       acceptOrder.implement(async (order, context) => {
         const { orderId } = order;
         await ledger.book({ orderId, action: "accept", entries: () => [{ kind: "accepted", amount: 1 }] });
-        say(context, `accepted ${orderId} of ${order.customer}`);
+        say(context, orderId, `accepted, from ${order.customer}`);
         return { orderId, totalCents: totalOf(order) };
       }),
       rejectOrder.implement(async ({ orderId }, context) => {
         const entries = () => [{ kind: "rejected", amount: -1 }];
         await ledger.book({ orderId, action: "reject", undoes: "accept", entries });
-        say(context, `rejected ${orderId}: ${context.cause.message}`);
+        say(context, orderId, `rejected: ${context.cause.message}`);
       }),
       confirmOrder.implement(async ({ orderId, trackingId }, context) => {
         await ledger.book({ orderId, action: "confirm", entries: () => [{ kind: "confirmed", amount: 1 }] });
-        say(context, `confirmed ${orderId}, parcel ${trackingId}`);
+        say(context, orderId, `confirmed, parcel ${trackingId}`);
         return { orderId, trackingId };
       }),
     ],

@@ -1,6 +1,7 @@
 /** The payment service: charges cards and gives the money back. */
 import { NonRetryableError } from "@floxy/worker-sdk";
 import { chargeCard, refundCard } from "../contract/handlers.ts";
+import { money } from "../run/output.ts";
 import { runService } from "./service.ts";
 
 await runService(
@@ -13,20 +14,16 @@ await runService(
         if (card.endsWith("0002")) throw new NonRetryableError("the card was declined");
         if (card.endsWith("0119") && context.attempt === 1) throw new Error("the card processor is busy");
         await ledger.book({ orderId, action: "charge", entries: () => [{ kind: "charge", amount: cents }] });
-        say(context, `charged ${orderId} ${money(cents)}`);
+        say(context, orderId, `charged ${money(cents)}`);
         return { paymentId: `pay-${orderId}` };
       }),
       refundCard.implement(async ({ orderId, cents }, context) => {
         await outsideWorld(context);
         const entries = () => [{ kind: "refund", amount: -cents }];
         const booked = await ledger.book({ orderId, action: "refund", undoes: "charge", entries });
-        say(context, booked ? `refunded ${orderId} ${money(cents)}` : `nothing to refund for ${orderId}`);
+        say(context, orderId, booked ? `refunded ${money(cents)}` : "nothing to refund");
       }),
     ],
   },
   process.env,
 );
-
-function money(cents: number): string {
-  return `${(cents / 100).toFixed(2)} €`;
-}

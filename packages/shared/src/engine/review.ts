@@ -131,9 +131,8 @@ const groupByNode = <R extends { readonly instanceId: string; readonly node: str
 ): Map<string, Map<string, R>> => {
   const groups = new Map<string, Map<string, R>>();
   for (const row of rows) {
-    let group = groups.get(row.instanceId);
-    if (group === undefined) groups.set(row.instanceId, (group = new Map()));
-    group.set(row.node, row);
+    const group = groups.get(row.instanceId) ?? new Map<string, R>();
+    groups.set(row.instanceId, group.set(row.node, row));
   }
   return groups;
 };

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { sql } from "../store/testing.ts";
 import { noHints } from "./hints.ts";
 import { takeOverExpired } from "./takeover.ts";
 import { done, failed, fork, Stand, task } from "./testing/stand.ts";
@@ -10,6 +11,14 @@ beforeAll(async () => {
 });
 
 afterAll(() => stand.close());
+
+const newGate = () => {
+  let resolve = (): void => {};
+  const promise = new Promise<void>((open) => {
+    resolve = open;
+  });
+  return { promise, resolve };
+};
 
 const twoBranches = () => [
   task("first"),
@@ -60,6 +69,34 @@ describe("a failure", () => {
     expect(results).toEqual(["adopted", "settled"]);
     expect((await stand.lease()).size).toBe(0);
     expect(await stand.statuses(id)).toMatchObject({ a1: "failed", b1: "completed", b2: "pending" });
+  });
+
+  it("takes back a step that was queued while the freeze waited for the instance", async () => {
+    const id = await stand.start(twoBranches());
+    await stand.settle([(await stand.lease()).get("first"), done]);
+    const leased = await stand.lease();
+    // The instance is locked by another who queues a step; what the freeze saw before it had to wait is old then.
+    const gate = newGate();
+    const locked = newGate();
+    const other = stand.db.transaction(async (tx) => {
+      await sql(tx, "SELECT FROM {schema}.instance WHERE instance_id = $1 FOR UPDATE", id);
+      await sql(
+        tx,
+        `INSERT INTO {schema}.queue (instance_id, node, lane, handler, state, priority, key, ready_at, epoch, timeout_ms)
+         VALUES ($1, 'b2', 'forward', 'h', 'ready', 50, 0, now(), 0, 1000)`,
+        id,
+      );
+      locked.resolve();
+      await gate.promise;
+    });
+    await locked.promise;
+    const freezing = stand.settle([leased.get("a1"), failed()]);
+    const waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    await expect.poll(() => sql(stand.db, waiting)).toHaveLength(1);
+    gate.resolve();
+    await Promise.all([other, freezing]);
+    expect((await stand.lease()).size).toBe(0);
+    expect(await stand.statuses(id)).toMatchObject({ b2: "skipped" });
   });
 
   it("fails siblings that would be retried in the same statement, with an unknown outcome", async () => {

@@ -7,10 +7,11 @@ import { toStepError } from "../core/step-error.ts";
 import type { Graph } from "../definition/graph.ts";
 import { taskOf } from "../definition/graph.ts";
 import { isTransient } from "../store/database-error.ts";
-import type { Executor } from "../store/executor.ts";
+import type { Database } from "../store/executor.ts";
 import type { LeaseRef } from "../store/queue.ts";
-import type { Settlement, SettleResult } from "../store/settle.ts";
-import { settle } from "../store/settle.ts";
+import { lockInstances } from "../store/review.ts";
+import type { Settlement, SettleParams, SettleResult } from "../store/settle.ts";
+import { mayFreeze, settle } from "../store/settle.ts";
 import type { StepError } from "../vocabulary/error.ts";
 import type { Lane } from "../vocabulary/status.ts";
 import type { Hints } from "./hints.ts";
@@ -55,7 +56,7 @@ export interface SettleAttemptsParams {
  * its answer was lost. An attempt that the database refuses for what it holds is failed on its own and does not hold up
  * the others.
  */
-export const settleAttempts = async (db: Executor, params: SettleAttemptsParams): Promise<SettleResult[]> => {
+export const settleAttempts = async (db: Database, params: SettleAttemptsParams): Promise<SettleResult[]> => {
   const settlements = await decideAll(db, params);
   const results = await settleIsolated(db, settlements, params);
   for (const [index, settlement] of settlements.entries()) {
@@ -64,7 +65,7 @@ export const settleAttempts = async (db: Executor, params: SettleAttemptsParams)
   return results;
 };
 
-const decideAll = async (db: Executor, params: SettleAttemptsParams): Promise<Settlement[]> => {
+const decideAll = async (db: Database, params: SettleAttemptsParams): Promise<Settlement[]> => {
   const flowing = params.attempts.filter(({ lane, result }) => lane === "forward" && result.kind === "completed");
   const wanted = flowing.map(({ instanceId, graph, node }) => ({
     instanceId,
@@ -126,22 +127,31 @@ const defect = (error: unknown): Pick<Settlement, "verdict" | "error" | "outcome
   outcome: "unknown",
 });
 
+const write = (db: Database, params: SettleParams): Promise<SettleResult[]> => {
+  const { settlements } = params;
+  if (!settlements.some(mayFreeze)) return settle(db, params);
+  return db.transaction(async (tx) => {
+    await lockInstances(tx, [...new Set(settlements.map(({ instanceId }) => instanceId))]);
+    return settle(tx, params);
+  });
+};
+
 // One attempt that cannot be written must not keep the others from being: the batch is halved until it stands alone.
 const settleIsolated = async (
-  db: Executor,
+  db: Database,
   settlements: readonly Settlement[],
   params: SettleAttemptsParams,
 ): Promise<SettleResult[]> => {
   const { workerId, onlyExpired = false } = params;
   try {
-    return await settle(db, { settlements, workerId, onlyExpired });
+    return await write(db, { settlements, workerId, onlyExpired });
   } catch (error) {
     if (isTransient(error)) throw error;
     const [only] = settlements;
     if (settlements.length === 1 && only !== undefined) {
       if (only.verdict !== "completed") throw error;
       const failed: Settlement = { ...only, output: null, advance: null, ...defect(error) };
-      return settle(db, { settlements: [failed], workerId, onlyExpired });
+      return write(db, { settlements: [failed], workerId, onlyExpired });
     }
     const middle = settlements.length >> 1;
     return [
@@ -157,9 +167,6 @@ const hint = (hints: Hints, settlement: Settlement, lane: Lane | undefined, resu
   if (result === "adopted" || lane === "compensation" || verdict === "failed") hints.review = true;
   else if (settlement.advance !== null) hintAdvance(hints, instanceId, settlement.advance);
   if (again && delayMs > 0) hints.delayed = true;
-  if (lane === "forward" && result === "settled" && fails(settlement)) hints.abort.add(instanceId);
+  // The instance is frozen with it, so that handlers of its other branches should stop.
+  if (lane === "forward" && result === "settled" && mayFreeze(settlement)) hints.abort.add(instanceId);
 };
-
-// The instance is frozen with it, so that handlers of its other branches should stop.
-const fails = ({ verdict, advance }: Settlement): boolean =>
-  verdict === "failed" || (advance?.records.some(({ status }) => status === "failed") ?? false);

@@ -1,6 +1,6 @@
 /** Taking over: steps whose worker died, hung or was cut off. A lost attempt counts as an attempt. */
 
-import type { Executor } from "../store/executor.ts";
+import type { Database } from "../store/executor.ts";
 import type { ExpiredLease } from "../store/queue.ts";
 import { findExpired } from "../store/queue.ts";
 import type { StepError } from "../vocabulary/error.ts";
@@ -14,7 +14,7 @@ import { settleAttempts } from "./settle.ts";
  * outcome if it has no attempt left. Answers how many were taken over.
  */
 export const takeOverExpired = async (
-  db: Executor,
+  db: Database,
   graphs: GraphCache,
   params: { readonly limit: number; readonly workerId: string; readonly hints: Hints },
 ): Promise<{ readonly found: number; readonly taken: number }> => {
@@ -32,7 +32,7 @@ export const takeOverExpired = async (
 };
 
 const lostAttempt = async (
-  db: Executor,
+  db: Database,
   graphs: GraphCache,
   lease: ExpiredLease,
 ): Promise<FinishedAttempt & { readonly handler: string }> => {

@@ -48,9 +48,16 @@ export interface SettleParams {
   readonly onlyExpired?: boolean;
 }
 
+/** Whether a settlement can fail its instance: the step failed for good, or a condition after it could not be decided. */
+export const mayFreeze = ({ verdict, advance }: Settlement): boolean =>
+  verdict === "failed" || (advance?.records.some(({ status }) => status === "failed") ?? false);
+
 /**
  * Writes results and all that follows from them, in one statement. Answers one result per settlement, in order.
  * Repeating a call whose answer was lost is safe: the same token is recognised and answered `settled`.
+ *
+ * If one of them {@link mayFreeze}, call it in a transaction that has locked the instances by a statement before: a
+ * freeze takes back what waits in the queue, and must see what was queued while it waited for the instance.
  */
 export const settle = async (db: Executor, params: SettleParams): Promise<SettleResult[]> => {
   const { settlements, workerId, onlyExpired = false } = params;
@@ -273,6 +280,8 @@ told AS (
   SELECT instance_id, 'instance.completed', NULL, NULL, NULL, NULL FROM finished
   UNION ALL
   SELECT instance_id, 'instance.rolling_back', NULL, NULL, NULL, json_build_object('cause', error::json) FROM failing
+  -- Told after the queue was cleared, which may have waited for a claim: what was leased before has the smaller event.
+  WHERE (SELECT count(*) FROM taken_back) >= 0
   UNION ALL
   SELECT instance_id, 'step.' || status, node, nullif(attempt, 0), NULL,
          json_build_object('outcome', CASE status WHEN 'skipped' THEN 'absent' ELSE 'unknown' END)

@@ -25,8 +25,8 @@ export type Track = <T>(query: () => Promise<T>) => Promise<T>;
 
 /**
  * Runs `work` between BEGIN and COMMIT. The answer to BEGIN is awaited: were it cancelled while statements follow behind
- * it, those would take effect one by one. A statement that failed fails the transaction even if `work` caught its error,
- * because PostgreSQL would answer the COMMIT with a quiet ROLLBACK.
+ * it, those would take effect one by one. A statement that failed fails the transaction, also when `work` caught its error
+ * or did not wait for it: PostgreSQL would answer the COMMIT with a quiet ROLLBACK.
  *
  * @param idleMs after this long the server ends the transaction of a client that is silent.
  */
@@ -41,7 +41,7 @@ export const inTransaction = async <T>(loan: Loan, idleMs: number, work: (track:
     answers.push(answer.catch((error: unknown) => failures.push(error)));
     return answer;
   };
-  /** The first statement that failed. It is known once the answers to all that were sent before have been seen. */
+  /** The first statement that failed, once all have been answered. */
   const firstFailure = async (): Promise<unknown> => {
     await Promise.all(answers);
     return failures[0];
@@ -51,9 +51,11 @@ export const inTransaction = async <T>(loan: Loan, idleMs: number, work: (track:
     const result = await work(track).finally(() => {
       over = true;
     });
+    const failure = await firstFailure();
+    if (failure !== undefined) throw failure;
     const { command } = await ask(loan, "COMMIT");
     if (command === "COMMIT") return result;
-    throw (await firstFailure()) ?? new FloxyError("INTERNAL", "PostgreSQL rolled back and gave no reason");
+    throw new FloxyError("INTERNAL", "PostgreSQL rolled the transaction back and did not say why");
   } catch (error) {
     // A spoilt connection is closed, which rolls back as well; so is one that cannot even do this.
     if (!loan.spoilt) {

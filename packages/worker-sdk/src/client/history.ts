@@ -2,7 +2,7 @@
 import type { EventRow, Executor } from "@floxy/shared";
 import { FloxyError, getEvents, instanceNotFound, isId, statesOf } from "@floxy/shared";
 import type { EndWatcher } from "./end-watcher.ts";
-import { pause, retryTransient } from "./retry.ts";
+import { pause, retryTransient } from "../calls/retry.ts";
 
 /** Which events to read. */
 export interface EventsOptions {

@@ -1,9 +1,9 @@
 /** Sending starts: many in one statement, each with its own result, again and again while the database is away. */
 import type { Executor, Hints, PreparedStart, Started } from "@floxy/shared";
 import { FloxyError, insertStarts, isTransient, noHints } from "@floxy/shared";
-import type { Batcher } from "./batcher.ts";
-import { createBatcher, fulfilled, rejected } from "./batcher.ts";
-import { retryTransient } from "./retry.ts";
+import type { Batcher } from "../calls/batcher.ts";
+import { createBatcher, fulfilled, rejected } from "../calls/batcher.ts";
+import { retryTransient } from "../calls/retry.ts";
 
 /** The most starts that go out in one statement. */
 export const startBatchLimit = 500;

@@ -1,10 +1,10 @@
 /** Waiting for the end of an instance, and reading what it ended with. */
 import type { Executor, InstanceStatus, InstanceSummary } from "@floxy/shared";
 import { FloxyError, getInstances, instanceNotFound, summarise } from "@floxy/shared";
-import { createBatcher, fulfilled, rejected } from "./batcher.ts";
+import { createBatcher, fulfilled, rejected } from "../calls/batcher.ts";
 import type { EndWatcher } from "./end-watcher.ts";
 import { timerLimitMs } from "./options.ts";
-import { pause, retryTransient } from "./retry.ts";
+import { pause, retryTransient } from "../calls/retry.ts";
 
 /** How long to wait. */
 export interface WaitOptions {

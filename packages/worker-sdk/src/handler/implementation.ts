@@ -16,9 +16,10 @@ export interface HandlerImplementation {
   readonly options: HandlerOptions;
   /**
    * Checks the input, runs the handler and checks its output. Rejects with what the handler throws, also synchronously,
-   * or with `INPUT_INVALID` or `OUTPUT_INVALID`.
+   * or with `INPUT_INVALID` or `OUTPUT_INVALID`. `onCall` is told just before the handler is called: a step whose input was
+   * refused has had no effect for certain.
    */
-  invoke(input: unknown, context: StepContext): Promise<unknown>;
+  invoke(input: unknown, context: StepContext, onCall?: () => void): Promise<unknown>;
 }
 
 /** A compensation that can be run. */
@@ -27,7 +28,7 @@ export interface CompensationImplementation {
   readonly name: string;
   readonly options: HandlerOptions;
   /** As {@link HandlerImplementation.invoke}, without a result. */
-  invoke(input: unknown, context: CompensationContext): Promise<void>;
+  invoke(input: unknown, context: CompensationContext, onCall?: () => void): Promise<void>;
 }
 
 /** Anything that a worker can be given. */
@@ -49,8 +50,10 @@ export const implementHandler = (parts: HandlerParts<StepContext, unknown>): Han
     kind: "handler",
     name,
     options,
-    invoke: async (input, context) => {
-      const result = await run(await parsedInput(parts, input), context);
+    invoke: async (input, context, onCall) => {
+      const parsed = await parsedInput(parts, input);
+      onCall?.();
+      const result = await run(parsed, context);
       if (output === undefined) return result;
       return validateWith(output, result, { code: "OUTPUT_INVALID", subject: `output of handler '${name}'` });
     },
@@ -64,8 +67,10 @@ export const implementCompensation = (parts: HandlerParts<CompensationContext, v
     kind: "compensation",
     name,
     options,
-    invoke: async (input, context) => {
-      await run(await parsedInput(parts, input), context);
+    invoke: async (input, context, onCall) => {
+      const parsed = await parsedInput(parts, input);
+      onCall?.();
+      await run(parsed, context);
     },
   };
 };

@@ -4,17 +4,14 @@ import {
   defaultTimeoutMs,
   encodeOutput,
   FloxyError,
-  isFloxyError,
   type LeasedStep,
   type ResolvedStep,
-  retryPolicyOf,
-  type StepError,
   taskOf,
-  toStepError,
 } from "@floxy/shared";
-import type { CompensationContext, Logger } from "../handler/context.ts";
-import { NonRetryableError, RetryAfterError } from "../handler/error.ts";
+import type { Logger } from "../handler/context.ts";
 import type { AnyHandlerImplementation } from "../handler/implementation.ts";
+import { contextOf } from "./attempt-context.ts";
+import { failureOf, interrupted } from "./failure.ts";
 
 /** What an attempt needs of its worker. */
 export interface AttemptEnvironment {
@@ -22,20 +19,26 @@ export interface AttemptEnvironment {
   readonly payloadLimit: number | undefined;
 }
 
-/** A handler call that is under way. */
+/**
+ * A handler call that is under way. It has a *result* as soon as it is known what becomes of the step, and has *ended*
+ * when the handler has: that is later if the handler goes on after its time was up.
+ */
 export class Attempt {
   readonly step: ResolvedStep;
   /** When the lease runs out unless it is extended, on the clock of `performance.now()`. */
   leaseUntil: number;
+  /** Whether an extension was sent that has not been answered: then the lease's end by our own clock counts. */
+  isExtensionOpen = false;
   /** Whether the result was written or refused: from then on the lease needs no care. */
-  settled = false;
-  /** Resolves when the result was written, refused, or given up; undefined until the attempt runs. */
-  settlement: Promise<unknown> | undefined;
+  isSettled = false;
   readonly #handler: AnyHandlerImplementation;
   readonly #environment: AttemptEnvironment;
   readonly #controller = new AbortController();
-  #called: Promise<AttemptResult> | undefined;
-  #giveUp: ((result: AttemptResult) => void) | undefined;
+  readonly #interrupted: Promise<AttemptResult>;
+  #interrupt: (result: AttemptResult) => void = () => {};
+  #call: Promise<AttemptResult> | undefined;
+  #isCalled = false;
+  #hasEnded = false;
 
   constructor(
     step: ResolvedStep,
@@ -47,6 +50,9 @@ export class Attempt {
     this.leaseUntil = leaseUntil;
     this.#handler = handler;
     this.#environment = environment;
+    this.#interrupted = new Promise((resolve) => {
+      this.#interrupt = resolve;
+    });
   }
 
   /** The step as it was leased. */
@@ -54,20 +60,16 @@ export class Attempt {
     return this.step.leased;
   }
 
-  /** Why the handler was told to stop; `undefined` while it was not. */
-  get abortReason(): unknown {
-    return this.#controller.signal.aborted ? this.#controller.signal.reason : undefined;
-  }
-
-  /** Tells the handler to stop. The first reason stands. */
+  /** Tells the handler to stop. The first reason stands; a handler that has ended is told nothing. */
   abort(reason: FloxyError): void {
-    this.#controller.abort(reason);
+    if (!this.#hasEnded) this.#controller.abort(reason);
   }
 
   /** Ends the attempt although its handler goes on: whoever takes the step over need not wait for the lease to expire. */
   giveUp(reason: FloxyError): void {
+    // First, so that what the handler throws because of the signal comes too late to matter.
+    this.#interrupt(interrupted(reason, this.#isCalled));
     this.abort(reason);
-    this.#giveUp?.(failed(toStepError(reason), true, 0));
   }
 
   /**
@@ -76,22 +78,18 @@ export class Attempt {
    */
   async run(): Promise<AttemptResult> {
     const { input } = this.step;
+    // Told to stop before it began: given back without a call, so that the attempt does not count.
+    if (this.#controller.signal.aborted) return { kind: "released" };
     if ("error" in input) return { kind: "failed", error: input.error, retryable: false, called: false };
     const timeoutMs = this.#timeoutMs();
-    const ended = new Promise<AttemptResult>((resolve) => {
-      this.#giveUp = resolve;
-    });
-    const timer = setTimeout(
-      () => {
-        const error = timeoutError(this.leased, timeoutMs);
-        this.abort(error);
-        this.#giveUp?.(failed(toStepError(error), true));
-      },
-      Math.min(timeoutMs, maxTimerMs),
-    );
-    this.#called = this.#call(input.value);
+    const startedAt = performance.now();
+    const timer = setTimeout(() => this.giveUp(timeoutError(this.leased, timeoutMs)), Math.min(timeoutMs, maxTimerMs));
+    this.#call = this.#invoke(input.value);
     try {
-      return await Promise.race([this.#called, ended]);
+      const result = await Promise.race([this.#call, this.#interrupted]);
+      // A handler that kept the process busy was too late as well, although the timer could not say so.
+      const isLate = this.#hasEnded && performance.now() - startedAt > timeoutMs;
+      return isLate ? interrupted(timeoutError(this.leased, timeoutMs), this.#isCalled) : result;
     } finally {
       clearTimeout(timer);
     }
@@ -99,42 +97,26 @@ export class Attempt {
 
   /** Resolves when the handler has really ended, also when its time was up before. */
   async ended(): Promise<void> {
-    await this.#called;
+    await this.#call;
   }
 
-  async #call(input: unknown): Promise<AttemptResult> {
-    const { payloadLimit } = this.#environment;
+  // Never rejects.
+  async #invoke(input: unknown): Promise<AttemptResult> {
+    const { signal } = this.#controller;
+    const { logger, payloadLimit } = this.#environment;
+    const onCall = (): void => {
+      this.#isCalled = true;
+    };
     try {
-      const output = await this.#handler.invoke(input, this.#context());
+      const output = await this.#handler.invoke(input, contextOf(this.step, signal, logger), onCall);
       const what = `the output of handler '${this.#handler.name}'`;
       return { kind: "completed", output: encodeOutput(output, what, payloadLimit) };
     } catch (error) {
-      // Whatever the handler throws after it was told to shut down, the next worker may try again at once.
-      if (isFloxyError(this.abortReason, "SHUTDOWN")) return failed(toStepError(this.abortReason), true, 0);
-      if (error instanceof RetryAfterError) return failed(toStepError(error), true, error.retryAfterMs);
-      return failed(toStepError(error, "", codeOf(error)), isRetryable(error));
+      const abortReason: unknown = signal.aborted ? signal.reason : undefined;
+      return failureOf({ error, abortReason, called: this.#isCalled });
+    } finally {
+      this.#hasEnded = true;
     }
-  }
-
-  #context(): CompensationContext {
-    const { leased, graph } = this.step;
-    const { instanceId, node, lane, attempt } = leased;
-    const fields = { instanceId, step: node, attempt };
-    return {
-      instanceId,
-      step: node,
-      definition: { name: leased.definitionName, version: leased.definitionVersion },
-      attempt,
-      maxAttempts: retryPolicyOf(taskOf(graph, node).json, lane).maxAttempts,
-      idempotencyKey: lane === "forward" ? `${instanceId}/${node}` : `${instanceId}/${node}/compensation`,
-      metadata: leased.metadata,
-      signal: this.#controller.signal,
-      logger: withFields(this.#environment.logger, fields),
-      lane,
-      outcome: leased.outcome === "happened" ? "happened" : "unknown",
-      output: leased.output === null ? undefined : JSON.parse(leased.output),
-      cause: leased.cause ?? { code: "INTERNAL", message: "the cause is not known" },
-    };
   }
 
   #timeoutMs(): number {
@@ -146,27 +128,5 @@ export class Attempt {
 /** The longest time that a Node timer can hold; anything longer would fire at once. */
 const maxTimerMs = 2_147_483_647;
 
-const failed = (error: StepError, retryable: boolean, retryAfterMs?: number): AttemptResult => ({
-  kind: "failed",
-  error,
-  retryable,
-  retryAfterMs,
-  called: true,
-});
-
-// A terminal error of Floxy's own stays wrong however often it is tried.
-const isRetryable = (error: unknown): boolean =>
-  !(error instanceof NonRetryableError || (isFloxyError(error) && error.kind !== "retryable"));
-
-const codeOf = (error: unknown) =>
-  error instanceof NonRetryableError ? "HANDLER_NOT_RETRYABLE" : "HANDLER_FAILED";
-
 const timeoutError = ({ node, attempt }: LeasedStep, timeoutMs: number): FloxyError =>
   new FloxyError("STEP_TIMEOUT", `attempt ${attempt} of step '${node}' took longer than its timeout of ${timeoutMs} ms`);
-
-// The fields of an attempt on every line of its handler, whatever the logger is.
-const withFields = (logger: Logger, fields: object): Logger => {
-  const method = (level: keyof Logger) => (first: object | string, message?: string) =>
-    typeof first === "string" ? logger[level](fields, first) : logger[level]({ ...fields, ...first }, message);
-  return { debug: method("debug"), info: method("info"), warn: method("warn"), error: method("error") };
-};

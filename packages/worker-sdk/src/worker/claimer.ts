@@ -1,25 +1,25 @@
 /**
  * Claiming: as many steps as slots are free, whenever there may be work. It looks when it is told that there is work,
- * when a look found some, when a slot becomes free after that, and otherwise at the poll interval: notifications only
- * save waiting, polling is the truth.
+ * when a look may have left some, when a slot becomes free after that, and otherwise at the poll interval: notifications
+ * only save waiting, polling is the truth.
+ *
+ * When the answer to a claim is lost, what it leased is run by nobody until the leases expire and is then taken over like
+ * the steps of a worker that died.
  */
-import { claim, type Database, type GraphCache, isTransient, resolveInputs, type ResolvedStep } from "@floxy/shared";
-import type { Logger } from "../handler/context.ts";
-import type { Backoff } from "./backoff.ts";
-import type { Running } from "./running.ts";
+import { setImmediate as macrotask } from "node:timers/promises";
+import { claim, FloxyError, isTransient, type LeasedStep } from "@floxy/shared";
+import { retryTransient } from "../calls/retry.ts";
+import { type Resolved, type ResolverOptions, resolveLeased } from "./resolver.ts";
+import type { Offer, Running } from "./running.ts";
 
 /** What claiming needs of its worker. */
-export interface ClaimerOptions {
-  readonly db: Database;
-  readonly graphs: GraphCache;
+export interface ClaimerOptions extends ResolverOptions {
   readonly running: Running;
   readonly workerId: string;
   readonly leaseMs: number;
   readonly pollIntervalMs: number;
-  readonly logger: Logger;
-  readonly backoff: Backoff;
   /** Takes the steps that were leased. `leaseUntil` is on the clock of `performance.now()`. */
-  readonly onLeased: (steps: readonly ResolvedStep[], leaseUntil: number) => void;
+  readonly onLeased: (resolved: Resolved, leaseUntil: number) => void;
 }
 
 /** The most steps that one statement leases. */
@@ -28,9 +28,13 @@ const batchLimit = 500;
 /** Leases steps for a worker until it is stopped. */
 export class Claimer {
   readonly #options: ClaimerOptions;
+  readonly #stop = new AbortController();
   #loop: Promise<void> | undefined;
-  #stopped = false;
-  #mayHaveWork = true;
+  #look: Promise<boolean> | undefined;
+  /** Whether there may be work that came after the last look began. */
+  #arrived = false;
+  /** Whether steps may wait for a slot to become free. */
+  #awaitsSlot = false;
   #wake: (() => void) | undefined;
   #lastLookAt = performance.now();
 
@@ -45,63 +49,79 @@ export class Claimer {
 
   /** Begins to claim. */
   start(): void {
-    this.#loop ??= this.#run();
+    if (!this.#stop.signal.aborted) this.#loop ??= this.#run();
   }
 
   /** There may be work. */
   workArrived(): void {
-    this.#mayHaveWork = true;
+    this.#arrived = true;
     this.#wake?.();
   }
 
   /** A slot has become free. */
   slotFreed(): void {
-    if (this.#mayHaveWork) this.#wake?.();
+    if (this.#awaitsSlot) this.workArrived();
   }
 
-  /** Stops claiming; resolves when the last look is over. */
+  /** Stops claiming; resolves when the last look is over. What it leases is handed over all the same, to be given back. */
   async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#options.backoff.stop();
+    this.#stop.abort(new FloxyError("SHUTDOWN", "the worker is shutting down"));
     this.#wake?.();
     await this.#loop;
+    await this.#look?.catch(() => {});
   }
 
+  // Never rejects.
   async #run(): Promise<void> {
-    const { logger, backoff } = this.#options;
-    while (!this.#stopped) {
-      try {
-        await this.#look();
-        this.#lastLookAt = performance.now();
-        backoff.reset();
-        if (!this.#mayHaveWork || this.#options.running.free === 0) await this.#idle();
-      } catch (error) {
-        logger[isTransient(error) ? "warn" : "error"]({ error }, "claiming failed; trying again");
-        this.#mayHaveWork = true;
-        await backoff.wait();
-      }
+    const { logger, random } = this.#options;
+    const { signal } = this.#stop;
+    const onRetry = (error: unknown) =>
+      logger[isTransient(error) ? "warn" : "error"]({ error }, "claiming failed; trying again");
+    // Nothing that goes wrong may end it: a worker that lives but no longer claims is the worst of all.
+    const retry = { signal, random, mayPass: () => true, onRetry };
+    while (!signal.aborted) {
+      // The slots that become free in one turn, and the steps that arrive in it, share one look.
+      await macrotask();
+      const mayBeMore = await retryTransient(() => this.#begin(), retry).catch(() => false);
+      if (!signal.aborted && !mayBeMore && !this.#arrived) await this.#idle();
     }
   }
 
-  async #look(): Promise<void> {
-    const { db, graphs, running, workerId, leaseMs, onLeased } = this.#options;
-    const handlers = running.slots();
-    if (handlers.length === 0) return;
-    this.#mayHaveWork = false;
+  #begin(): Promise<boolean> {
+    this.#look = this.#lookOnce();
+    return this.#look;
+  }
+
+  /** Leases once; answers whether another look might find more at once. */
+  async #lookOnce(): Promise<boolean> {
+    const { db, running, workerId, leaseMs, onLeased } = this.#options;
+    this.#arrived = false;
+    const offer = running.offer();
+    const { handlers } = offer;
+    this.#awaitsSlot = true;
+    if (handlers.length === 0) return this.#looked(false);
     // Taken before the statement is sent, so that it can only be earlier than the database's own time.
     const leaseUntil = performance.now() + leaseMs;
-    const limit = Math.min(running.free, batchLimit);
+    const limit = Math.min(offer.limit, batchLimit);
     const leased = await claim(db, { handlers, limit, workerId, leaseMs });
-    if (leased.length === 0) return;
-    this.#mayHaveWork = true;
-    onLeased(await resolveInputs(db, graphs, leased), leaseUntil);
+    const mayBeMore = mayHaveLeft(offer, limit, leased);
+    this.#awaitsSlot = mayBeMore || offer.isPartial;
+    if (leased.length > 0) {
+      onLeased(await resolveLeased(this.#options, leased, { leaseUntil, signal: this.#stop.signal }), leaseUntil);
+    }
+    return this.#looked(mayBeMore && running.free > 0);
+  }
+
+  #looked(mayBeMore: boolean): boolean {
+    this.#lastLookAt = performance.now();
+    return mayBeMore;
   }
 
   #idle(): Promise<void> {
-    // A fifth of the interval is random, so that idle workers do not look all at once.
-    const interval = this.#options.pollIntervalMs * (0.8 + 0.2 * Math.random());
+    // A fifth more of the interval is random, so that idle workers do not look all at once.
+    const interval = this.#options.pollIntervalMs * (1 + 0.2 * this.#options.random());
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.workArrived(), interval);
+      const timer = setTimeout(() => this.#wake?.(), interval);
       this.#wake = () => {
         clearTimeout(timer);
         this.#wake = undefined;
@@ -110,3 +130,11 @@ export class Claimer {
     });
   }
 }
+
+/** Whether the look took all that it could of anything, so that there may be more. */
+const mayHaveLeft = ({ handlers }: Offer, limit: number, leased: readonly LeasedStep[]): boolean => {
+  if (leased.length >= limit) return true;
+  const taken = new Map<string, number>();
+  for (const { handler } of leased) taken.set(handler, (taken.get(handler) ?? 0) + 1);
+  return handlers.some(({ handler, slots }) => (taken.get(handler) ?? 0) >= slots);
+};

@@ -10,7 +10,7 @@ export interface WorkerOptions {
   readonly connectionString: string;
   /** The handlers that this service has. No step of any other handler is leased. */
   readonly handlers: readonly AnyHandlerImplementation[];
-  /** How many handlers run at the same time. Default 100. */
+  /** How many handlers run at the same time. Default 100. Compensations have a tenth more, at least one, to themselves. */
   readonly concurrency?: number | undefined;
   /** How long a lease lasts unless it is extended, in milliseconds: how long others wait for a worker that died. Default 30,000. */
   readonly leaseMs?: number | undefined;

@@ -5,91 +5,120 @@
 import {
   type Database,
   type FinishedAttempt,
+  FloxyError,
   type Hints,
+  isFloxyError,
   isTransient,
   noHints,
+  retryPolicyOf,
   type SettleResult,
   settleAttempts,
+  taskOf,
 } from "@floxy/shared";
+import { type Batcher, createBatcher, fulfilled } from "../calls/batcher.ts";
+import { retryTransient } from "../calls/retry.ts";
 import type { Logger } from "../handler/context.ts";
-import type { Backoff } from "./backoff.ts";
+
+/** An attempt with its result, and whom to tell if another attempt can follow at once. */
+export interface SettledAttempt extends FinishedAttempt {
+  readonly handler: string;
+}
 
 /** What settling needs of its worker. */
 export interface SettlerOptions {
   readonly db: Database;
   readonly workerId: string;
   readonly logger: Logger;
-  readonly backoff: Backoff;
+  /** Gives numbers from 0 to below 1. */
+  readonly random: () => number;
   /** Told after each commit what it has made possible. */
   readonly onHints: (hints: Hints) => void;
 }
 
-/** The most results that are written in one statement. */
-const batchLimit = 500;
-
-interface Pending {
-  readonly attempt: FinishedAttempt;
-  readonly resolve: (result: SettleResult) => void;
-}
+/** The most results that are written in one statement, and the most characters of outputs in it. */
+const batchLimit = { maxItems: 500, maxWeight: 8 * 1_048_576 } as const;
 
 /** Writes the results of attempts. The same results are sent again until their answer arrives. */
 export class Settler {
   readonly #options: SettlerOptions;
-  #pending: Pending[] = [];
-  #loop: Promise<void> | undefined;
-  #given = false;
+  readonly #batcher: Batcher<SettledAttempt, void>;
+  readonly #open = new Set<Promise<void>>();
+  readonly #given = new AbortController();
 
   constructor(options: SettlerOptions) {
     this.#options = options;
+    this.#batcher = createBatcher({
+      ...batchLimit,
+      weigh: ({ result }) => (result.kind === "completed" ? result.output.length : 0),
+      gathers: true,
+      run: async (attempts) => {
+        await this.#write(attempts);
+        return attempts.map(() => fulfilled(undefined));
+      },
+    });
   }
 
-  /** Writes a result; resolves when it is written, or refused because the lease was lost. */
-  settle(attempt: FinishedAttempt): Promise<SettleResult> {
-    return new Promise((resolve) => {
-      this.#pending.push({ attempt, resolve });
-      this.#loop ??= this.#run();
-    });
+  /**
+   * Writes a result. Resolves, and never rejects, when there is nothing more to do: it is written, it was refused because
+   * the lease had been lost, or it was given up.
+   */
+  async settle(attempt: SettledAttempt): Promise<void> {
+    const written = this.#batcher.add(attempt);
+    this.#open.add(written);
+    await written.finally(() => this.#open.delete(written));
   }
 
   /** Resolves when everything is written. */
   async flushed(): Promise<void> {
-    await this.#loop;
+    while (this.#open.size > 0) await Promise.all(this.#open);
   }
 
   /** Stops sending again what could not be written: the leases will expire, and others take over. */
   giveUp(): void {
-    this.#given = true;
-    this.#options.backoff.stop();
+    this.#given.abort(new FloxyError("SHUTDOWN", "the worker was stopped before its results could be written"));
   }
 
-  async #run(): Promise<void> {
-    // Results that come in during this tick go into the first batch too.
-    await Promise.resolve();
-    while (this.#pending.length > 0) {
-      const batch = this.#pending.splice(0, batchLimit);
-      const results = await this.#write(batch.map(({ attempt }) => attempt));
-      for (const [index, { resolve }] of batch.entries()) resolve(results[index] ?? "lost");
-    }
-    this.#loop = undefined;
-  }
-
-  async #write(attempts: readonly FinishedAttempt[]): Promise<SettleResult[]> {
-    const { db, workerId, logger, backoff, onHints } = this.#options;
-    for (;;) {
-      const hints = noHints();
-      try {
-        const results = await settleAttempts(db, { attempts, workerId, hints, random: Math.random });
-        backoff.reset();
-        onHints(hints);
-        return results;
-      } catch (error) {
-        if (!isTransient(error) || this.#given) {
-          logger.error({ error, count: attempts.length }, "results could not be written; their leases will expire");
-          return attempts.map((): SettleResult => "lost");
-        }
-        logger.warn({ error, count: attempts.length }, "results could not be written; trying again");
-        await backoff.wait();
+  async #write(attempts: readonly SettledAttempt[]): Promise<void> {
+    const { logger, random } = this.#options;
+    const count = attempts.length;
+    const onRetry = (error: unknown) => logger.warn({ error, count }, "results could not be written; trying again");
+    try {
+      await retryTransient(() => this.#writeOnce(attempts), { signal: this.#given.signal, random, mayPass, onRetry });
+    } catch (error) {
+      if (count > 1 && !this.#given.signal.aborted) {
+        // One of them cannot be written. Each for itself, so that the others can.
+        for (const attempt of attempts) await this.#write([attempt]);
+        return;
       }
+      logger.error({ error, count }, "results could not be written; their leases will expire");
     }
+  }
+
+  async #writeOnce(attempts: readonly SettledAttempt[]): Promise<void> {
+    const { db, workerId, random, logger, onHints } = this.#options;
+    const hints = noHints();
+    const results = await settleAttempts(db, { attempts, workerId, hints, random });
+    for (const [index, attempt] of attempts.entries()) {
+      if (results[index] === "lost") logger.warn(fieldsOf(attempt), "the lease was lost; the result was refused");
+      else if (results[index] === "settled" && isReadyAgain(attempt)) hints.ready.add(attempt.handler);
+    }
+    onHints(hints);
   }
 }
+
+const fieldsOf = ({ instanceId, node, attempt }: SettledAttempt) => ({ instanceId, step: node, attempt });
+
+/** Whether the step waits in the queue again, for anybody, without a delay. */
+const isReadyAgain = ({ result, graph, node, lane, attempt }: SettledAttempt): boolean => {
+  if (result.kind === "released") return true;
+  if (result.kind === "completed" || !result.retryable) return false;
+  const { maxAttempts, delayMs } = retryPolicyOf(taskOf(graph, node).json, lane);
+  return attempt < maxAttempts && (result.retryAfterMs ?? delayMs) === 0;
+};
+
+// A database that is full, that refuses us or that lacks our tables is one that somebody will mend; the results are kept.
+const mayPass = (error: unknown): boolean =>
+  isTransient(error) ||
+  isFloxyError(error, "CONFIGURATION_INVALID") ||
+  isFloxyError(error, "SCHEMA_OUTDATED") ||
+  (error instanceof Error && "code" in error && /^(53...|42501)$/.test(String(error.code)));

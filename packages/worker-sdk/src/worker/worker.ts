@@ -62,8 +62,8 @@ export class Worker {
     this.#db = openDatabase({ connectionString, schema, prepare, applicationName: `floxy worker ${workerId}`, onError: warn });
     this.#notifier = createNotifier({ db: this.#db, onError: warn });
     this.#listener = this.#openListener();
-    this.#limit = pLimit(concurrency);
     this.#running = new Running(handlers, concurrency);
+    this.#limit = pLimit(this.#running.limit);
     const db = this.#db;
     this.#settler = new Settler({ db, workerId, logger, backoff: createBackoff(), onHints: (hints) => this.#publish(hints) });
     this.#keeper = new LeaseKeeper({ db, running: this.#running, leaseMs, logger });

@@ -8,6 +8,8 @@ export interface RetryOptions {
   readonly signal: AbortSignal;
   /** Gives numbers from 0 to below 1. */
   readonly random: () => number;
+  /** Which failures may pass; those of the way to the database unless told. */
+  readonly mayPass?: (error: unknown) => boolean;
   /** Told of each failure that is followed by another try. */
   readonly onRetry?: (error: unknown) => void;
 }
@@ -21,13 +23,14 @@ const maxDelayMs = 2_000;
  * connection do not come back together.
  */
 export const retryTransient = async <T>(call: () => Promise<T>, options: RetryOptions): Promise<T> => {
-  const { signal, random, onRetry } = options;
+  const { signal, random, mayPass = isTransient, onRetry } = options;
   for (let tries = 0; ; tries += 1) {
+    if (signal.aborted) throw signal.reason;
     try {
       return await unlessAborted(call(), signal);
     } catch (error) {
       if (signal.aborted) throw signal.reason;
-      if (!isTransient(error)) throw error;
+      if (!mayPass(error)) throw error;
       onRetry?.(error);
       await pause(random() * Math.min(maxDelayMs, firstDelayMs * 2 ** tries), signal);
     }

@@ -12,6 +12,8 @@ export interface BatcherOptions<Item, Result> {
   /** The most weight of a batch; one item alone may be heavier. */
   readonly maxWeight?: number;
   readonly weigh?: (item: Item) => number;
+  /** Whether all that comes in the turn of the first call goes out with it; else the first goes out alone, at once. */
+  readonly gathers?: boolean;
 }
 
 /** Collects calls into batches. */
@@ -47,6 +49,7 @@ export const createBatcher = <Item, Result>(options: BatcherOptions<Item, Result
   };
 
   const pump = async (): Promise<void> => {
+    if (options.gathers) await undefined;
     while (waiting.size > 0) await runBatch(options.run, take());
     pumping = undefined;
   };

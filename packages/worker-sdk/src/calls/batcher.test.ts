@@ -30,6 +30,18 @@ describe("createBatcher", () => {
     expect(await Promise.all(results)).toEqual([10, 20, 30]);
   });
 
+  it("sends all calls of a turn together when it gathers", async () => {
+    const seen: number[][] = [];
+    const run = async (items: readonly number[]) => {
+      seen.push([...items]);
+      return items.map((item) => fulfilled(item));
+    };
+    const batcher = createBatcher<number, number>({ maxItems: 100, gathers: true, run });
+    await Promise.all([1, 2, 3].map((item) => batcher.add(item)));
+    await batcher.add(4);
+    expect(seen).toEqual([[1, 2, 3], [4]]);
+  });
+
   it("gives each call its own outcome", async () => {
     const { batcher, batches } = controlled();
     const first = batcher.add(1);

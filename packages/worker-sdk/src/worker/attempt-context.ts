@@ -1,0 +1,31 @@
+/** What the handler of a leased step is told beside its input. */
+import { type ResolvedStep, retryPolicyOf, taskOf } from "@floxy/shared";
+import type { CompensationContext, Logger } from "../handler/context.ts";
+
+/** Makes the context of one attempt. */
+export const contextOf = (step: ResolvedStep, signal: AbortSignal, logger: Logger): CompensationContext => {
+  const { leased, graph } = step;
+  const { instanceId, node, lane, attempt } = leased;
+  return {
+    instanceId,
+    step: node,
+    definition: { name: leased.definitionName, version: leased.definitionVersion },
+    attempt,
+    maxAttempts: retryPolicyOf(taskOf(graph, node).json, lane).maxAttempts,
+    idempotencyKey: lane === "forward" ? `${instanceId}/${node}` : `${instanceId}/${node}/compensation`,
+    metadata: leased.metadata,
+    signal,
+    logger: withFields(logger, { instanceId, step: node, attempt }),
+    lane,
+    outcome: leased.outcome === "happened" ? "happened" : "unknown",
+    output: leased.output === null ? undefined : JSON.parse(leased.output),
+    cause: leased.cause ?? { code: "INTERNAL", message: "the cause is not known" },
+  };
+};
+
+// The fields of an attempt on every line of its handler, whatever the logger is.
+const withFields = (logger: Logger, fields: object): Logger => {
+  const method = (level: keyof Logger) => (first: object | string, message?: string) =>
+    typeof first === "string" ? logger[level](fields, first) : logger[level]({ ...fields, ...first }, message);
+  return { debug: method("debug"), info: method("info"), warn: method("warn"), error: method("error") };
+};
