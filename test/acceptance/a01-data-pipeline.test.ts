@@ -5,7 +5,10 @@ import { gate } from "../support/gate.ts";
 import { failing, Recorder } from "../support/recorder.ts";
 
 /** The pipeline of the scenario; the last of the chained extracts does what the test says. */
-const pipeline = (calls: Recorder, options: { readonly lastExtract?: () => unknown; readonly report?: () => never }) => {
+const pipeline = (
+  calls: Recorder,
+  options: { readonly lastExtract?: () => unknown; readonly report?: () => never },
+) => {
   const extract = (source: string) => () => ({ source, rows: source.length });
   const users = calls.step("extract-users", { run: extract("users"), undo: true });
   const orders = calls.step("extract-orders", { run: extract("orders"), undo: true });
@@ -21,7 +24,9 @@ const pipeline = (calls: Recorder, options: { readonly lastExtract?: () => unkno
   const validate = calls.step("validate", { run: (joined: object) => joined });
   const transform = calls.step("transform", { run: (joined: object) => Object.keys(joined).toSorted() });
   const aggregate = calls.step("aggregate", { run: (names: readonly string[]) => ({ sources: names.length }) });
-  const report = calls.step("report", { run: options.report ?? ((sum: { sources: number }) => `${sum.sources} sources`) });
+  const report = calls.step("report", {
+    run: options.report ?? ((sum: { sources: number }) => `${sum.sources} sources`),
+  });
   const definition = workflow<object>({ name: "data-pipeline", version: 1 })
     .fork("extract", {
       users: (branch) => branch.step(users),

@@ -4,7 +4,12 @@ import { z } from "zod";
 import { startCluster, statusesOf, stepOf } from "../support/cluster.ts";
 import { Recorder } from "../support/recorder.ts";
 
-const Order = z.object({ orderId: z.string(), amount: z.number(), failAt: z.string().optional(), failures: z.number() });
+const Order = z.object({
+  orderId: z.string(),
+  amount: z.number(),
+  failAt: z.string().optional(),
+  failures: z.number(),
+});
 type Order = z.infer<typeof Order>;
 
 /** The order saga of the scenario. A step fails as often as the order says, and then goes well. */
@@ -75,14 +80,17 @@ test.each([
     undone: ["undo reserve-inventory", "undo process-payment"],
     statuses: ["rolled_back", "rolled_back", "rolled_back", "skipped"],
   },
-])("A2 e-commerce: when $failAt fails for good, what ran is rolled back", async ({ failAt, attempts, undone, statuses }) => {
-  const calls = new Recorder();
-  const { definition, services } = shop(calls);
-  const cluster = await startCluster({ services });
-  const view = await cluster.run(definition, order(failAt, 9));
-  expect(view.status).toBe("failed");
-  expect(view.error).toMatchObject({ code: "HANDLER_FAILED", message: `${failAt} is out of order` });
-  expect(calls.of(failAt)).toHaveLength(attempts);
-  expect(calls.labels().filter((label) => label.startsWith("undo"))).toEqual(undone);
-  expect(Object.values(statusesOf(view))).toEqual(statuses);
-});
+])(
+  "A2 e-commerce: when $failAt fails for good, what ran is rolled back",
+  async ({ failAt, attempts, undone, statuses }) => {
+    const calls = new Recorder();
+    const { definition, services } = shop(calls);
+    const cluster = await startCluster({ services });
+    const view = await cluster.run(definition, order(failAt, 9));
+    expect(view.status).toBe("failed");
+    expect(view.error).toMatchObject({ code: "HANDLER_FAILED", message: `${failAt} is out of order` });
+    expect(calls.of(failAt)).toHaveLength(attempts);
+    expect(calls.labels().filter((label) => label.startsWith("undo"))).toEqual(undone);
+    expect(Object.values(statusesOf(view))).toEqual(statuses);
+  },
+);

@@ -39,7 +39,8 @@ test("A3 microservices: each step runs on the worker that has it", async () => {
     expect(cluster.handlersOf.get(worker_id)?.has(handler), `${worker_id} leased ${handler}`).toBe(true);
   }
   const workersOf = new Map<string, Set<string>>();
-  for (const { handler, worker_id } of leases) workersOf.set(handler, (workersOf.get(handler) ?? new Set()).add(worker_id));
+  for (const { handler, worker_id } of leases)
+    workersOf.set(handler, (workersOf.get(handler) ?? new Set()).add(worker_id));
   expect(Object.fromEntries([...workersOf].map(([handler, workers]) => [handler, [...workers]]))).toEqual({
     "validate-user": [cluster.worker("users").workerId],
     payment: [cluster.worker("payments").workerId],

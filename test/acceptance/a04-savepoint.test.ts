@@ -32,7 +32,12 @@ test("A4 savepoint: an amount of 500 completes", async () => {
   const cluster = await startCluster({ services });
   const view = await cluster.run(definition, { amount: 500 });
   expect(view.status).toBe("completed");
-  expect(statusesOf(view)).toEqual({ payment: "completed", paid: "completed", reserve: "completed", ship: "completed" });
+  expect(statusesOf(view)).toEqual({
+    payment: "completed",
+    paid: "completed",
+    reserve: "completed",
+    ship: "completed",
+  });
 });
 
 test("A4 savepoint: with 1500 only the steps after the savepoint are rolled back", async () => {

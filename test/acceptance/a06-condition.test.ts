@@ -41,27 +41,30 @@ test.each([
 test.each([
   { amount: 150, side: "then", expected: ["rate", "review", "file"] },
   { amount: 50, side: "else", expected: ["rate", "file"] },
-])("A7 condition whose side is empty: with $amount the flow passes through '$side'", async ({ amount, side, expected }) => {
-  const calls = new Recorder();
-  const pass = (order: Order): Order => order;
-  const rate = calls.step("rate", { run: pass });
-  const review = calls.step("review", { run: pass });
-  const file = calls.step("file", { run: pass });
-  const definition = workflow<Order>({ name: "empty-side", version: 1 })
-    .step(rate)
-    .condition("is-large", {
-      when: ({ value }) => greaterThan(value.amount, 100),
-      then: (then) => then.step(review),
-    })
-    .step(file)
-    .build();
-  const cluster = await startCluster({ services: { rating: [rate, file], approval: [review] } });
-  const view = await cluster.run(definition, { amount });
-  expect(view.status).toBe("completed");
-  expect(stepOf(view, "is-large").side).toBe(side);
-  expect(calls.labels()).toEqual(expected);
-  expect(calls.first("file").input).toEqual({ amount });
-});
+])(
+  "A7 condition whose side is empty: with $amount the flow passes through '$side'",
+  async ({ amount, side, expected }) => {
+    const calls = new Recorder();
+    const pass = (order: Order): Order => order;
+    const rate = calls.step("rate", { run: pass });
+    const review = calls.step("review", { run: pass });
+    const file = calls.step("file", { run: pass });
+    const definition = workflow<Order>({ name: "empty-side", version: 1 })
+      .step(rate)
+      .condition("is-large", {
+        when: ({ value }) => greaterThan(value.amount, 100),
+        then: (then) => then.step(review),
+      })
+      .step(file)
+      .build();
+    const cluster = await startCluster({ services: { rating: [rate, file], approval: [review] } });
+    const view = await cluster.run(definition, { amount });
+    expect(view.status).toBe("completed");
+    expect(stepOf(view, "is-large").side).toBe(side);
+    expect(calls.labels()).toEqual(expected);
+    expect(calls.first("file").input).toEqual({ amount });
+  },
+);
 
 test("A7 condition whose side is empty: an empty 'then' at the end of the workflow completes the instance", async () => {
   const calls = new Recorder();

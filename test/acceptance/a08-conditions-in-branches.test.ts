@@ -90,7 +90,7 @@ test("A8 fork of three branches with two chained conditions each: every branch r
     expect(view.status).toBe("completed");
     expect(labels.at(-1)).toBe("done");
     expect(labels.slice(0, -1).toSorted()).toEqual(expected.toSorted());
-    expect(statusesOf(view)["sort"]).toBe("completed");
+    expect(statusesOf(view).sort).toBe("completed");
     const fired = (await cluster.events(view.instanceId)).filter(
       ({ node, type }) => node === "sort" && type === "step.completed",
     );

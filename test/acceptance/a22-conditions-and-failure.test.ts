@@ -1,6 +1,7 @@
 import { greaterThan, workflow } from "@floxy/worker-sdk";
 import { expect, test } from "vitest";
-import { type Cluster, startCluster, statusesOf } from "../support/cluster.ts";
+import type { Cluster } from "../support/cluster.ts";
+import { startCluster, statusesOf } from "../support/cluster.ts";
 import { failing, Recorder } from "../support/recorder.ts";
 
 interface Order {
@@ -104,28 +105,31 @@ test.each([
   { number: "A24", side: "else", amount: 50, rightFails: false },
   { number: "A25", side: "then", amount: 500, rightFails: true },
   { number: "A25", side: "then", amount: 500, rightFails: false },
-])("$number the $side side fails inside branches of a fork (both: $rightFails): only what ran is rolled back", async (given) => {
-  const calls = new Recorder();
-  const { definition, services } = inBranches(calls, given.rightFails);
-  const cluster = await startCluster({ services });
-  const view = await cluster.run(definition, { amount: given.amount });
-  expect(view.status).toBe("failed");
-  const { side } = given;
-  const other = side === "then" ? "else" : "then";
-  const forward = calls.labels().filter((label) => !label.startsWith("undo"));
-  const undone = calls.labels().filter((label) => label.startsWith("undo"));
-  // The right branch may have been stopped on its way; the left one ran to its failure for certain, or was stopped too.
-  expect(undone.toSorted()).toEqual(forward.map((name) => `undo ${name}`).toSorted());
-  expect(undone.at(-1)).toBe("undo start");
-  for (const branch of ["left", "right"]) {
-    const [first, last] = [`${branch}-${side}`, `${branch}-${side}-end`];
-    if (forward.includes(last)) expect(calls.isBefore(`undo ${last}`, `undo ${first}`), branch).toBe(true);
-  }
-  expect(forward.some((name) => name === `left-${side}-end` || (given.rightFails && name === `right-${side}-end`))).toBe(
-    true,
-  );
-  const nodes = await created(cluster, view.instanceId);
-  expect(nodes.filter((node) => node.includes(`-${other}`))).toEqual([]);
-  expect(nodes).not.toContain("after");
-  expect(statusesOf(view)["after"]).toBe("skipped");
-});
+])(
+  "$number the $side side fails inside branches of a fork (both: $rightFails): only what ran is rolled back",
+  async (given) => {
+    const calls = new Recorder();
+    const { definition, services } = inBranches(calls, given.rightFails);
+    const cluster = await startCluster({ services });
+    const view = await cluster.run(definition, { amount: given.amount });
+    expect(view.status).toBe("failed");
+    const { side } = given;
+    const other = side === "then" ? "else" : "then";
+    const forward = calls.labels().filter((label) => !label.startsWith("undo"));
+    const undone = calls.labels().filter((label) => label.startsWith("undo"));
+    // The right branch may have been stopped on its way; the left one ran to its failure for certain, or was stopped too.
+    expect(undone.toSorted()).toEqual(forward.map((name) => `undo ${name}`).toSorted());
+    expect(undone.at(-1)).toBe("undo start");
+    for (const branch of ["left", "right"]) {
+      const [first, last] = [`${branch}-${side}`, `${branch}-${side}-end`];
+      if (forward.includes(last)) expect(calls.isBefore(`undo ${last}`, `undo ${first}`), branch).toBe(true);
+    }
+    expect(
+      forward.some((name) => name === `left-${side}-end` || (given.rightFails && name === `right-${side}-end`)),
+    ).toBe(true);
+    const nodes = await created(cluster, view.instanceId);
+    expect(nodes.filter((node) => node.includes(`-${other}`))).toEqual([]);
+    expect(nodes).not.toContain("after");
+    expect(statusesOf(view).after).toBe("skipped");
+  },
+);

@@ -1,7 +1,9 @@
 import { workflow } from "@floxy/worker-sdk";
 import { expect, test } from "vitest";
-import { type Cluster, startCluster, statusesOf, untilEvent } from "../support/cluster.ts";
-import { type Gate, gate } from "../support/gate.ts";
+import type { Cluster } from "../support/cluster.ts";
+import { startCluster, statusesOf, untilEvent } from "../support/cluster.ts";
+import type { Gate } from "../support/gate.ts";
+import { gate } from "../support/gate.ts";
 import { Recorder } from "../support/recorder.ts";
 
 /** What a test says of a run: which steps fail, and which must have completed before any of them does. */
@@ -115,7 +117,17 @@ test("A32 nested forks, failure in the inner one: every compensation once, inner
   const view = await runPlan(cluster, scenario, { failing: ["a"], after: ["b", "two"] }, mayFail);
   expect(view.status).toBe("failed");
   expect(view.error?.message).toBe("a failed");
-  expectUndone(calls, [], [["a", "before"], ["b", "before"], ["before", "pay"], ["two", "one"], ["one", "pay"]]);
+  expectUndone(
+    calls,
+    [],
+    [
+      ["a", "before"],
+      ["b", "before"],
+      ["before", "pay"],
+      ["two", "one"],
+      ["one", "pay"],
+    ],
+  );
   expect(statusesOf(view)).toMatchObject({ inner: "skipped", outer: "skipped", after: "skipped", end: "skipped" });
 });
 
@@ -126,7 +138,13 @@ test("A33 nested forks, failure in the second branch: the inner fork that had jo
   const view = await runPlan(cluster, scenario, { failing: ["two"], after: ["inner", "after"] }, mayFail);
   expect(view.status).toBe("failed");
   expect(view.error?.message).toBe("two failed");
-  const pairs = [["after", "a"], ["after", "b"], ["a", "before"], ["b", "before"], ["before", "pay"]] as const;
+  const pairs = [
+    ["after", "a"],
+    ["after", "b"],
+    ["a", "before"],
+    ["b", "before"],
+    ["before", "pay"],
+  ] as const;
   expectUndone(calls, [], [...pairs, ["two", "one"], ["one", "pay"]]);
   expect(statusesOf(view)).toMatchObject({ inner: "rolled_back", outer: "skipped", end: "skipped" });
 });
@@ -137,7 +155,14 @@ test("A34 nested forks, failures in the inner one and in the second branch: ever
   const cluster = await startCluster({ services: scenario.services, orchestrators: 2 });
   const view = await runPlan(cluster, scenario, { failing: ["a", "b", "two"], after: ["before", "one"] }, mayFail);
   expect(view.status).toBe("failed");
-  expectUndone(calls, [], [["before", "pay"], ["one", "pay"]]);
+  expectUndone(
+    calls,
+    [],
+    [
+      ["before", "pay"],
+      ["one", "pay"],
+    ],
+  );
   for (const name of ["a", "b"]) {
     if (calls.of(name).length > 0) expect(calls.isBefore(`undo ${name}`, "undo before"), name).toBe(true);
   }
@@ -151,8 +176,14 @@ test("A35 forks nested three levels deep, failure in the innermost: every compen
   const plan = { failing: ["x"], after: ["y", "middle-beside", "outer-beside"] };
   const view = await runPlan(cluster, scenario, plan, mayFail);
   expect(view.status).toBe("failed");
-  const inner = [["x", "middle-before"], ["y", "middle-before"]] as const;
-  const outer = [["middle-before", "outer-before"], ["middle-beside", "outer-before"]] as const;
+  const inner = [
+    ["x", "middle-before"],
+    ["y", "middle-before"],
+  ] as const;
+  const outer = [
+    ["middle-before", "outer-before"],
+    ["middle-beside", "outer-before"],
+  ] as const;
   expectUndone(calls, [], [...inner, ...outer, ["outer-before", "pay"], ["outer-beside", "pay"]]);
 });
 
@@ -164,9 +195,20 @@ test("A35 forks nested three levels deep, failure behind all of them: they are u
   const view = await runPlan(cluster, scenario, plan, mayFail);
   expect(view.status).toBe("failed");
   expect(statusesOf(view)).toMatchObject({ inner: "rolled_back", middle: "rolled_back", outer: "skipped" });
-  const innermost = [["outer-after", "middle-after"], ["middle-after", "x"], ["middle-after", "y"]] as const;
-  const inner = [["x", "middle-before"], ["y", "middle-before"], ["outer-after", "middle-beside"]] as const;
-  const outer = [["middle-before", "outer-before"], ["middle-beside", "outer-before"]] as const;
+  const innermost = [
+    ["outer-after", "middle-after"],
+    ["middle-after", "x"],
+    ["middle-after", "y"],
+  ] as const;
+  const inner = [
+    ["x", "middle-before"],
+    ["y", "middle-before"],
+    ["outer-after", "middle-beside"],
+  ] as const;
+  const outer = [
+    ["middle-before", "outer-before"],
+    ["middle-beside", "outer-before"],
+  ] as const;
   expectUndone(calls, [], [...innermost, ...inner, ...outer, ["outer-before", "pay"], ["outer-beside", "pay"]]);
 });
 
@@ -182,5 +224,13 @@ test.each([
   expect(view.status).toBe("failed");
   expect(view.savepoint).toBe("paid");
   expect(statusesOf(view)).toMatchObject({ pay: "completed", paid: "completed" });
-  expectUndone(calls, ["pay"], [["a", "before"], ["b", "before"], ["two", "one"]]);
+  expectUndone(
+    calls,
+    ["pay"],
+    [
+      ["a", "before"],
+      ["b", "before"],
+      ["two", "one"],
+    ],
+  );
 });

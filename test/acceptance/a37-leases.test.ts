@@ -1,7 +1,8 @@
 import { workflow } from "@floxy/worker-sdk";
 import { expect, test } from "vitest";
 import { layCable } from "../support/cable.ts";
-import { type Cluster, startCluster, stepOf, untilEvent } from "../support/cluster.ts";
+import type { Cluster } from "../support/cluster.ts";
+import { startCluster, stepOf, untilEvent } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import { gate } from "../support/gate.ts";
 import { Recorder } from "../support/recorder.ts";

@@ -1,6 +1,7 @@
 import { NonRetryableError, RetryAfterError, workflow } from "@floxy/worker-sdk";
 import { expect, test } from "vitest";
-import { type Cluster, startCluster, statusesOf, stepOf } from "../support/cluster.ts";
+import type { Cluster } from "../support/cluster.ts";
+import { startCluster, statusesOf, stepOf } from "../support/cluster.ts";
 import { failing, Recorder } from "../support/recorder.ts";
 
 const quick = { delayMs: 1, jitter: 0 };
@@ -55,7 +56,7 @@ const waitsOf = async (cluster: Cluster, instanceId: string): Promise<Retried[]>
     if (type !== "step.retried" && type !== "compensation.retried") return [];
     const next = events.slice(index).find((event) => event.type === "step.leased");
     if (next === undefined) throw new Error("a retry was not followed by another lease");
-    return [{ delayMs: Number(data?.["delayMs"]), waitedMs: next.createdAt.getTime() - createdAt.getTime() }];
+    return [{ delayMs: Number(data?.delayMs), waitedMs: next.createdAt.getTime() - createdAt.getTime() }];
   });
 };
 
@@ -68,22 +69,25 @@ test.each([
   { strategy: "exponential", delays: [40, 80, 160, 320], maxDelayMs: 1_000 },
   { strategy: "exponential", delays: [40, 80, 100, 100], maxDelayMs: 100 },
   { strategy: "linear", delays: [40, 80, 90, 90], maxDelayMs: 90 },
-] as const)("S02 $strategy delays up to $maxDelayMs ms are observed between attempts, forward and in compensation", async (given) => {
-  const { strategy, delays, maxDelayMs } = given;
-  const calls = new Recorder();
-  const retry = { maxAttempts: 5, strategy, delayMs: 40, maxDelayMs, jitter: 0 };
-  const undo = (_: unknown, { attempt }: { readonly attempt: number }) => {
-    if (attempt < 5) throw new Error("not yet");
-  };
-  const step = calls.step("step", { run: failing("again"), retry, undo, undoRetry: retry });
-  const definition = workflow<object>({ name: "delays", version: 1 }).step(step).build();
-  const cluster = await startCluster({ services: { service: [step] } });
-  const view = await cluster.run(definition, {});
-  expect(view.status).toBe("failed");
-  const waits = await waitsOf(cluster, view.instanceId);
-  expect(waits.map(({ delayMs }) => delayMs)).toEqual([...delays, ...delays]);
-  for (const { delayMs, waitedMs } of waits) expect(waitedMs).toBeGreaterThanOrEqual(delayMs - roundingMs);
-});
+] as const)(
+  "S02 $strategy delays up to $maxDelayMs ms are observed between attempts, forward and in compensation",
+  async (given) => {
+    const { strategy, delays, maxDelayMs } = given;
+    const calls = new Recorder();
+    const retry = { maxAttempts: 5, strategy, delayMs: 40, maxDelayMs, jitter: 0 };
+    const undo = (_: unknown, { attempt }: { readonly attempt: number }) => {
+      if (attempt < 5) throw new Error("not yet");
+    };
+    const step = calls.step("step", { run: failing("again"), retry, undo, undoRetry: retry });
+    const definition = workflow<object>({ name: "delays", version: 1 }).step(step).build();
+    const cluster = await startCluster({ services: { service: [step] } });
+    const view = await cluster.run(definition, {});
+    expect(view.status).toBe("failed");
+    const waits = await waitsOf(cluster, view.instanceId);
+    expect(waits.map(({ delayMs }) => delayMs)).toEqual([...delays, ...delays]);
+    for (const { delayMs, waitedMs } of waits) expect(waitedMs).toBeGreaterThanOrEqual(delayMs - roundingMs);
+  },
+);
 
 test("S02 jitter takes each delay from its range, and not always the same", async () => {
   const calls = new Recorder();

@@ -8,8 +8,18 @@ import { gate } from "../support/gate.ts";
 import { Recorder } from "../support/recorder.ts";
 
 test.each([
-  { what: "throws an error", run: (): never => { throw new Error("poison"); } },
-  { what: "throws no error but a text", run: (): never => { throw "poison"; } },
+  {
+    what: "throws an error",
+    run: (): never => {
+      throw new Error("poison");
+    },
+  },
+  {
+    what: "throws no error but a text",
+    run: (): never => {
+      throw "poison";
+    },
+  },
   { what: "rejects", run: () => Promise.reject(new Error("poison")) },
   { what: "returns what cannot be stored", run: () => ({ when: Number.NaN, big: 1n }) },
 ])("S13 a handler that always $what is called maxAttempts times at most, and does not spin", async ({ run }) => {
@@ -104,7 +114,10 @@ test("S13 an instance keeps its definition's version for life; a start without a
 test("S13 an instance that cannot be reviewed is put off and logged; the others go on, and it goes on once it can", async () => {
   const calls = new Recorder();
   const open = gate();
-  const [left, right] = [calls.step("left", { run: () => open.passed }), calls.step("right", { run: () => open.passed })];
+  const [left, right] = [
+    calls.step("left", { run: () => open.passed }),
+    calls.step("right", { run: () => open.passed }),
+  ];
   const definition = workflow<object>({ name: "joined", version: 1 }).parallel("both", [left, right]).build();
   const cluster = await startCluster({ services: { service: [left, right] } });
   const broken = await cluster.start(definition, {});

@@ -48,7 +48,11 @@ test("S28 a running sibling's result is kept: it is adopted and then undone", as
   const view = await cluster.ended(instanceId);
   expect(view.status).toBe("failed");
   expect(view.error?.message).toBe("broken");
-  expect(stepOf(view, "slow")).toMatchObject({ status: "rolled_back", output: "done all the same", outcome: "happened" });
+  expect(stepOf(view, "slow")).toMatchObject({
+    status: "rolled_back",
+    output: "done all the same",
+    outcome: "happened",
+  });
   expect(calls.first("undo slow").undoes).toMatchObject({ outcome: "happened", output: "done all the same" });
   expect(calls.labels()).not.toContain("next");
   expect((await cluster.events(instanceId)).filter(({ type }) => type === "step.adopted")).toHaveLength(1);
@@ -95,7 +99,10 @@ test("S30 siblings are told to stop at once, by their signal, and do not go on t
     .fork("both", { broken: (branch) => branch.step(broken), slow: (branch) => branch.step(slow).step(next) })
     .build();
   // Leases so long that only the notification can tell it in time.
-  const cluster = await startCluster({ services: { broken: [broken], slow: [slow, next] }, worker: { leaseMs: 60_000 } });
+  const cluster = await startCluster({
+    services: { broken: [broken], slow: [slow, next] },
+    worker: { leaseMs: 60_000 },
+  });
   const view = await cluster.run(definition, {});
   expect(view.status).toBe("failed");
   expect(calls.first("slow").context.signal.reason).toMatchObject({ code: "INSTANCE_STOPPED" });
@@ -153,10 +160,7 @@ test("S31 a compensation that is retried holds back those that must come after i
 test("S32 compensations of different workers keep the causal order: each waits for the one before to end", async () => {
   const calls = new Recorder();
   const held = gate();
-  const [first, second] = [
-    calls.step("first", { undo: true }),
-    calls.step("second", { undo: () => held.passed }),
-  ];
+  const [first, second] = [calls.step("first", { undo: true }), calls.step("second", { undo: () => held.passed })];
   const third = calls.step("third", { run: failing("broken"), undo: true });
   const definition = workflow<object>({ name: "across-workers", version: 1 })
     .step(first)
@@ -172,11 +176,16 @@ test("S32 compensations of different workers keep the causal order: each waits f
   await calls.begun("undo second");
   // Every worker looks at the queue again meanwhile, and finds nothing of this instance.
   const looks = [...cluster.workers.values()].map((worker) => worker.health().lastLookAgeMs);
-  await eventually(() => [...cluster.workers.values()].some((worker, i) => worker.health().lastLookAgeMs < (looks[i] ?? 0)));
+  await eventually(() =>
+    [...cluster.workers.values()].some((worker, i) => worker.health().lastLookAgeMs < (looks[i] ?? 0)),
+  );
   expect(calls.of("undo first")).toEqual([]);
   held.open();
   expect((await cluster.ended(instanceId)).status).toBe("failed");
-  for (const [before, after] of [["third", "second"], ["second", "first"]]) {
+  for (const [before, after] of [
+    ["third", "second"],
+    ["second", "first"],
+  ]) {
     expect(calls.isBefore(`undo ${before}`, `undo ${after}`)).toBe(true);
   }
 });

@@ -1,11 +1,18 @@
 import { parseDefinition } from "@floxy/shared";
 import { describe, expect, it } from "vitest";
 import { complaintsAbout } from "./compile.ts";
-import { type Block, blocksOf, pages } from "./markdown.ts";
+import type { Block } from "./markdown.ts";
+import { blocksOf, pages } from "./markdown.ts";
 
 const blocks = pages().flatMap(blocksOf);
 const of = (language: string): readonly Block[] => blocks.filter((block) => block.language === language);
-const block = (text: string, name?: string): Block => ({ page: "docs/made-up.md", line: 10, language: "ts", name, text });
+const block = (text: string, name?: string): Block => ({
+  page: "docs/made-up.md",
+  line: 10,
+  language: "ts",
+  name,
+  text,
+});
 
 describe("TypeScript in the documentation", () => {
   it("compiles", () => {
@@ -18,7 +25,9 @@ describe("TypeScript in the documentation", () => {
 const pay = defineStep("pay", defineHandler<{ cents: number }, string>({ name: "pay" }));
 workflow<{ cents: number }>({ name: "order", version: 1 }).step(pay, { input: ({ input }) => ({ cents: input.cent }) });
 `);
-    const right = block(`import type { Worker } from "@floxy/worker-sdk";\nexport const age = (w: Worker) => w.health();\n`);
+    const right = block(
+      `import type { Worker } from "@floxy/worker-sdk";\nexport const age = (w: Worker) => w.health();\n`,
+    );
     const complaints = complaintsAbout([wrong, right]);
     expect(complaints).toHaveLength(1);
     expect(complaints[0]).toMatch(/^docs\/made-up\.md:12: .*'cent' does not exist/);

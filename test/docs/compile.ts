@@ -1,6 +1,7 @@
 /** Type-checks blocks of TypeScript with the options of the project, all in one program. */
 import ts from "typescript";
-import { type Block, root } from "./markdown.ts";
+import type { Block } from "./markdown.ts";
+import { root } from "./markdown.ts";
 
 /** What is compiled besides the blocks is the same each time. */
 const parsed = new Map<string, ts.SourceFile | undefined>();

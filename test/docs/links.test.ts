@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { posix } from "node:path";
 import { expect, test } from "vitest";
-import { type Page, pages, root } from "./markdown.ts";
+import type { Page } from "./markdown.ts";
+import { pages, root } from "./markdown.ts";
 
 /** The anchor that GitHub makes of a heading. */
 const anchorOf = (heading: string): string =>

@@ -38,10 +38,12 @@ export const pages = (): readonly Page[] => {
 
 /** The fenced blocks of a page. */
 export const blocksOf = ({ path, text }: Page): readonly Block[] =>
-  [...text.matchAll(/^```(\w+)(?: +(\S+))?\n([\s\S]*?)^```$/gm)].map(({ index, 1: language = "", 2: name, 3: body = "" }) => ({
-    page: path,
-    line: text.slice(0, index).split("\n").length + 1,
-    language,
-    name,
-    text: body,
-  }));
+  [...text.matchAll(/^```(\w+)(?: +(\S+))?\n([\s\S]*?)^```$/gm)].map(
+    ({ index, 1: language = "", 2: name, 3: body = "" }) => ({
+      page: path,
+      line: text.slice(0, index).split("\n").length + 1,
+      language,
+      name,
+      text: body,
+    }),
+  );

@@ -45,7 +45,8 @@ test("docs/metrics.md lists every metric of the orchestrator with its type and l
 
 test("every metric that a page names exists", () => {
   const listed = readFileSync(`${root}docs/metrics.md`, "utf8");
-  const readme = readFileSync(`${root}README.md`, "utf8") + readFileSync(`${root}packages/orchestrator/README.md`, "utf8");
+  const readme =
+    readFileSync(`${root}README.md`, "utf8") + readFileSync(`${root}packages/orchestrator/README.md`, "utf8");
   const named = [...readme.matchAll(/`(floxy_(?:queue|inbox|dead|orchestrator)_\w+)/g)].map(([, name]) => `${name}`);
   expect(named.length).toBeGreaterThan(5);
   expect(named.filter((name) => !listed.includes(`| \`${name}\` |`) && !name.endsWith("_"))).toEqual([]);

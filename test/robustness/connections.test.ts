@@ -1,6 +1,7 @@
 import { workflow } from "@floxy/worker-sdk";
 import { expect, test } from "vitest";
-import { type Cluster, startCluster } from "../support/cluster.ts";
+import type { Cluster } from "../support/cluster.ts";
+import { startCluster } from "../support/cluster.ts";
 import { Recorder } from "../support/recorder.ts";
 
 /** What was done for each idempotency key: the ledger of a service that a repeated call does not book twice. */

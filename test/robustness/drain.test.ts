@@ -96,7 +96,9 @@ test("a worker that is killed holds its steps no longer than its leases; another
 test("a zombie's late completion changes nothing and is recorded as step.refused, also after the instance has ended", async () => {
   const calls = new Recorder();
   const late = gate<string>();
-  const { work, next, definition } = oneStep(calls, () => (calls.of("work").length === 1 ? late.passed : "by the heir"));
+  const { work, next, definition } = oneStep(calls, () =>
+    calls.of("work").length === 1 ? late.passed : "by the heir",
+  );
   const cluster = await startCluster();
   const cable = await layCable(cluster.url);
   const options = { connectionString: cable.url, leaseMs: 200, drainMs: 0, graceMs: 0 };

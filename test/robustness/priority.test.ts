@@ -1,6 +1,7 @@
 import { workflow } from "@floxy/worker-sdk";
 import { expect, test } from "vitest";
-import { type Cluster, type Part, startCluster, untilEvent } from "../support/cluster.ts";
+import type { Cluster, Part } from "../support/cluster.ts";
+import { startCluster, untilEvent } from "../support/cluster.ts";
 import { gate } from "../support/gate.ts";
 import { failing, Recorder } from "../support/recorder.ts";
 
@@ -31,7 +32,11 @@ test("priority 100 goes before 50, and 50 before 0, whichever came first", async
   const calls = new Recorder();
   const { cluster, definition, open } = await busyService(calls);
   const starts = [];
-  for (const [name, priority] of [["low", 0], ["normal", undefined], ["high", 100]] as const) {
+  for (const [name, priority] of [
+    ["low", 0],
+    ["normal", undefined],
+    ["high", 100],
+  ] as const) {
     starts.push(await cluster.start(definition, { name }, { priority }));
   }
   open.open();

@@ -1,5 +1,6 @@
 /** A cable to the database that a test can cut: how a process that died or was cut off looks from the database. */
-import { createServer, connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
+import { connect, createServer } from "node:net";
 
 /** A way to the database through this process. */
 export interface Cable {

@@ -1,22 +1,23 @@
 /** Clusters: services with their workers, orchestrators and a client, on a database of their own. */
-import { createOrchestrator, type Orchestrator, type OrchestratorOptions } from "@floxy/orchestrator";
+import type { Orchestrator, OrchestratorOptions } from "@floxy/orchestrator";
+import { createOrchestrator } from "@floxy/orchestrator";
 import type { EventRow, InstanceView } from "@floxy/shared";
-import {
-  type AnyHandlerImplementation,
-  FloxyClient,
-  type InstanceHandle,
-  type StartOptions,
-  Worker,
-  type WorkerOptions,
-  type Workflow,
-  type WorkflowInput,
+import type {
+  AnyHandlerImplementation,
+  InstanceHandle,
+  StartOptions,
+  WorkerOptions,
+  Workflow,
+  WorkflowInput,
 } from "@floxy/worker-sdk";
+import { FloxyClient, Worker } from "@floxy/worker-sdk";
 import pg from "pg";
 import { inject, onTestFinished } from "vitest";
 import { createTestDatabase } from "./database.ts";
 import { eventually } from "./eventually.ts";
 import { assertInvariants } from "./invariants.ts";
-import { createLogBook, type LogBook } from "./log-book.ts";
+import type { LogBook } from "./log-book.ts";
+import { createLogBook } from "./log-book.ts";
 import type { TestStep } from "./recorder.ts";
 
 /** What a service is made of: steps with their handlers, or handlers. */
@@ -235,7 +236,12 @@ export const untilStatus = (cluster: Cluster, instanceId: string, status: string
   });
 
 /** Waits until an instance has an event of this type, of this node if told. */
-export const untilEvent = (cluster: Cluster, instanceId: string, type: EventRow["type"], node?: string): Promise<EventRow> =>
+export const untilEvent = (
+  cluster: Cluster,
+  instanceId: string,
+  type: EventRow["type"],
+  node?: string,
+): Promise<EventRow> =>
   eventually(async () => {
     const events = await cluster.events(instanceId);
     return events.find((event) => event.type === type && (node === undefined || event.node === node));

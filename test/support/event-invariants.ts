@@ -88,7 +88,10 @@ function* checkWorkers(
   }
 }
 
-function* checkCounts({ order, status }: InstanceFacts, histories: ReadonlyMap<string, StepHistory>): Generator<string> {
+function* checkCounts(
+  { order, status }: InstanceFacts,
+  histories: ReadonlyMap<string, StepHistory>,
+): Generator<string> {
   for (const [name, { calls, undone, forwardEnd }] of histories) {
     const task = order.tasks.get(name);
     const forward = calls.get("forward") ?? 0;

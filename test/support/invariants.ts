@@ -1,8 +1,9 @@
 /** The invariants of semantics §12, checked on what the database holds, without the product's own code. */
 import type { Cluster } from "./cluster.ts";
-import { eventually } from "./eventually.ts";
 import { checkEvents } from "./event-invariants.ts";
-import { type EventFact, type InstanceFacts, readFacts } from "./snapshot.ts";
+import { eventually } from "./eventually.ts";
+import type { EventFact, InstanceFacts } from "./snapshot.ts";
+import { readFacts } from "./snapshot.ts";
 
 const terminal: ReadonlySet<string> = new Set(["completed", "failed", "cancelled", "aborted"]);
 

@@ -1,15 +1,13 @@
 /** Steps whose handlers write down every call, so that a test can say what was called, in which order, with what. */
 import type { Lane, RetryPolicy } from "@floxy/shared";
-import {
-  type AnyHandlerImplementation,
-  type CompensationContext,
-  defineCompensation,
-  defineHandler,
-  defineStep,
-  type StepContext,
-  type StepHandle,
-  type StepOptions,
+import type {
+  AnyHandlerImplementation,
+  CompensationContext,
+  StepContext,
+  StepHandle,
+  StepOptions,
 } from "@floxy/worker-sdk";
+import { defineCompensation, defineHandler, defineStep } from "@floxy/worker-sdk";
 
 /** A call of a handler. */
 export interface Call {
@@ -130,12 +128,7 @@ export class Recorder {
     return { ...step, implementations } as unknown as TestStep<Name, In, Out>;
   }
 
-  async #record(
-    input: unknown,
-    context: StepContext,
-    undoes: Call["undoes"],
-    run: () => unknown,
-  ): Promise<unknown> {
+  async #record(input: unknown, context: StepContext, undoes: Call["undoes"], run: () => unknown): Promise<unknown> {
     const { step, lane } = context;
     const call: Call = {
       label: lane === "forward" ? step : `undo ${step}`,

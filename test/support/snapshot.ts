@@ -1,7 +1,8 @@
 /** All that a database holds of its instances, read at one moment, for the invariants. */
 import type { DefinitionJson } from "@floxy/shared";
 import type pg from "pg";
-import { type DefinitionOrder, orderOf } from "./definition-order.ts";
+import type { DefinitionOrder } from "./definition-order.ts";
+import { orderOf } from "./definition-order.ts";
 
 /** A step's row. */
 export interface StepFact {
@@ -68,7 +69,9 @@ export const readFacts = async (client: pg.PoolClient): Promise<InstanceFacts[]>
     const steps = grouped(
       await rows<Of<StepFact>>(`SELECT instance_id AS "instanceId", node, status, outcome, side FROM step`),
     );
-    const queue = grouped(await rows<Of<QueueFact>>(`SELECT instance_id AS "instanceId", node, lane, state FROM queue`));
+    const queue = grouped(
+      await rows<Of<QueueFact>>(`SELECT instance_id AS "instanceId", node, lane, state FROM queue`),
+    );
     const inbox = grouped(await rows<Of<object>>(`SELECT instance_id AS "instanceId" FROM inbox`));
     const dead = grouped(await rows<Of<{ node: string }>>(`SELECT instance_id AS "instanceId", node FROM dead_letter`));
     const events = grouped(

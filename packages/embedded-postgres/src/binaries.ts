@@ -4,8 +4,8 @@ import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { EmbeddedPostgresError } from "./error.ts";
 
-/** The platforms that there are binaries for, as `process.platform` and `process.arch` name them. */
-export const platforms = ["linux-x64", "linux-arm64", "darwin-x64", "darwin-arm64"] as const;
+// As `process.platform` and `process.arch` name them.
+const platforms = ["linux-x64", "linux-arm64", "darwin-x64", "darwin-arm64"] as const;
 
 const instead = "Set DATABASE_URL to a PostgreSQL server (14 or newer) that you run yourself.";
 

@@ -12,7 +12,7 @@
  *   which only the keeper holds open.
  */
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync, chownSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 
@@ -48,11 +48,15 @@ function initialise() {
   writeFileSync(passwordFile, password, { mode: 0o600 });
   if (user !== undefined) for (const path of [draft, passwordFile]) chownSync(path, user.uid, user.gid);
   const args = ["-D", draft, "-U", "postgres", "--pwfile", passwordFile, "--auth=scram-sha-256"];
-  const result = spawnSync(bin("initdb"), [...args, "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"], {
-    ...as,
-    env,
-    encoding: "utf8",
-  });
+  const result = spawnSync(
+    bin("initdb"),
+    [...args, "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"],
+    {
+      ...as,
+      env,
+      encoding: "utf8",
+    },
+  );
   rmSync(passwordFile, { force: true });
   if (result.status !== 0) {
     rmSync(draft, { recursive: true, force: true });

@@ -39,7 +39,11 @@ export const serverUser = async (): Promise<SystemUser | undefined> => {
   if (userInfo().uid !== 0) return undefined;
   const users = await readFile("/etc/passwd", "utf8").catch(() => "");
   for (const name of ["postgres", "nobody"]) {
-    const [, , uid, gid] = users.split("\n").find((line) => line.startsWith(`${name}:`))?.split(":") ?? [];
+    const [, , uid, gid] =
+      users
+        .split("\n")
+        .find((line) => line.startsWith(`${name}:`))
+        ?.split(":") ?? [];
     if (uid !== undefined && gid !== undefined) return { uid: Number(uid), gid: Number(gid) };
   }
   return { uid: 65_534, gid: 65_534 };

@@ -3,7 +3,8 @@ import { createHash, randomBytes } from "node:crypto";
 import { link, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { copyBinaries, findBinaries } from "./binaries.ts";
-import { type Hold, holdServer } from "./connect.ts";
+import type { Hold } from "./connect.ts";
+import { holdServer } from "./connect.ts";
 import { defaultRoot, ensureOwnFolder, serverUser } from "./place.ts";
 
 /** How to start a server. */

@@ -1,3 +1,9 @@
+export { retryPolicyOf } from "./core/retry.ts";
+export { toStepError } from "./core/step-error.ts";
+export { compileExpression, evaluateCondition } from "./definition/expression.ts";
+export { fingerprint } from "./definition/fingerprint.ts";
+export { buildGraph, type Graph, taskOf } from "./definition/graph.ts";
+export { evaluateMapping } from "./definition/mapping.ts";
 export type {
   DefinitionJson,
   JsonSchema,
@@ -6,14 +12,8 @@ export type {
   RetryPolicy,
   TaskJson,
 } from "./definition/model.ts";
-export type { Problem, StepError } from "./vocabulary/error.ts";
-export { FloxyError, isFloxyError } from "./vocabulary/error.ts";
-export type { Json, JsonObject } from "./vocabulary/json.ts";
-export { at, pathOf } from "./vocabulary/path.ts";
-export type { Lane, Outcome } from "./vocabulary/status.ts";
-export { retryPolicyOf } from "./core/retry.ts";
-export { toStepError } from "./core/step-error.ts";
-export { buildGraph, type Graph, taskOf } from "./definition/graph.ts";
+export { defaultTimeoutMs } from "./definition/model.ts";
+export { parseDefinition } from "./definition/validate.ts";
 export { createGraphCache, type GraphCache, latestVersion, registerDefinition } from "./engine/graphs.ts";
 export { delayedItem, type Hints, noHints, publishHints, publishHintsWithin } from "./engine/hints.ts";
 export { type ResolvedStep, resolveInputs } from "./engine/inputs.ts";
@@ -29,13 +29,30 @@ export {
   summarise,
   viewInstance,
 } from "./engine/view.ts";
+export { type Channel, channelName, parseNotification } from "./store/channel.ts";
+export { type DatabaseOptions, executorOf, type ForeignClient, openDatabase } from "./store/database.ts";
+export { isTransient } from "./store/database-error.ts";
 export { type EventRow, getEvents } from "./store/event.ts";
 export type { Database, Executor, Statement } from "./store/executor.ts";
 export { getInstances, type InstanceState, type ListFilter, listInstances, statesOf } from "./store/instance.ts";
+export { type Listener, type ListenerOptions, openListener } from "./store/listener.ts";
+export { type MigrationReport, migrate } from "./store/migrate.ts";
+export { assertMigrated } from "./store/migration-status.ts";
+export { createNotifier, type Notifier } from "./store/notifier.ts";
+export type { NextDue } from "./store/queue.ts";
 export { claim, extend, type LeasedStep, nextDue, wakeDue } from "./store/queue.ts";
+export { type HandlerSample, type QueueSample, sampleQueue } from "./store/sample.ts";
 export type { SettleResult } from "./store/settle.ts";
+export type { ErrorCode, Problem, StepError } from "./vocabulary/error.ts";
+export { errorCodes, FloxyError, isFloxyError } from "./vocabulary/error.ts";
 export { isId, newId } from "./vocabulary/id.ts";
+export type { Json, JsonObject } from "./vocabulary/json.ts";
 export { encodeOutput, encodePayload } from "./vocabulary/json-check.ts";
+export { defaultPayloadLimit } from "./vocabulary/limit.ts";
+export { assertName } from "./vocabulary/name.ts";
+export { at, pathOf } from "./vocabulary/path.ts";
+export { quote } from "./vocabulary/quote.ts";
+export type { Lane, Outcome } from "./vocabulary/status.ts";
 export {
   type InstanceStatus,
   instanceStatuses,
@@ -43,22 +60,3 @@ export {
   type StepStatus,
   type TerminalStatus,
 } from "./vocabulary/status.ts";
-export { defaultTimeoutMs } from "./definition/model.ts";
-export { fingerprint } from "./definition/fingerprint.ts";
-export { parseDefinition } from "./definition/validate.ts";
-export type { NextDue } from "./store/queue.ts";
-export { type HandlerSample, type QueueSample, sampleQueue } from "./store/sample.ts";
-export { errorCodes } from "./vocabulary/error.ts";
-export { quote } from "./vocabulary/quote.ts";
-export { isTransient } from "./store/database-error.ts";
-export type { ErrorCode } from "./vocabulary/error.ts";
-export { assertName } from "./vocabulary/name.ts";
-export { type DatabaseOptions, executorOf, type ForeignClient, openDatabase } from "./store/database.ts";
-export { type MigrationReport, migrate } from "./store/migrate.ts";
-export { assertMigrated } from "./store/migration-status.ts";
-export { compileExpression, evaluateCondition } from "./definition/expression.ts";
-export { evaluateMapping } from "./definition/mapping.ts";
-export { defaultPayloadLimit } from "./vocabulary/limit.ts";
-export { type Listener, type ListenerOptions, openListener } from "./store/listener.ts";
-export { createNotifier, type Notifier } from "./store/notifier.ts";
-export { type Channel, channelName, parseNotification } from "./store/channel.ts";

@@ -19,7 +19,7 @@ export interface OrdersFile {
 const lineLimit = 65_536;
 
 /** The most that is said about a bad line, in characters. */
-const problemLimit = 160;
+const problemLimit = 300;
 
 /** Reads a file of orders. Rejects if it cannot be read at all. */
 export const readOrders = (path: string): Promise<OrdersFile> => parseOrders(createReadStream(path));

@@ -70,9 +70,6 @@ const environment = makeEnvironment();
 /** Parses an expression; throws what {@link faultOf} understands. */
 export const parseCel = (text: string): CelProgram => environment.parse(text);
 
-/** An expression written out again, in one way of writing. */
-export const writeCel = (node: CelNode): string => serialize(node);
-
 /** What the library says of a failure, or `null` when the failure is not the library's. */
 export const faultOf = (error: unknown): CelFault | null => {
   if (!(error instanceof EvaluationError || error instanceof SyntaxFault || error instanceof TypeFault)) return null;

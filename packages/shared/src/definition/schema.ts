@@ -70,7 +70,7 @@ const condition = z.strictObject({
 const sequence: z.ZodType = z.array(z.lazy(() => z.discriminatedUnion("kind", [task, fork, condition, savepoint])));
 
 /** The zod schema of a stored definition. Strict: a field that it does not know is a problem, not noise. */
-export const definitionSchema = z.strictObject({
+const definitionSchema = z.strictObject({
   format: z.literal(1),
   name,
   version: z.int().min(1).max(versionLimit),

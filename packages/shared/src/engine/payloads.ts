@@ -8,7 +8,7 @@ import { loadPayloads } from "../store/queue.ts";
 import type { Json } from "../vocabulary/json.ts";
 
 /** A row whose payload is parsed when it is first looked at, and not at all if it never is. */
-export const payloadRow = (text: string | null, side: Side | null): PayloadRow => {
+const payloadRow = (text: string | null, side: Side | null): PayloadRow => {
   if (text === null) return { side };
   let parsed: Json | undefined;
   return {

@@ -2,26 +2,32 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { beforeEach, describe, expect, inject, it, onTestFinished } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it, onTestFinished } from "vitest";
 import { instanceStatuses } from "../vocabulary/status.ts";
 import { openDatabase } from "./database.ts";
 import type { Database } from "./executor.ts";
 import { migrate } from "./migrate.ts";
 import { readMigrations } from "./migration-file.ts";
 import { assertMigrated, migrationStatus, planMigrations } from "./migration-status.ts";
+import type { TestDatabase } from "./testing.ts";
 import { createTestDatabase, sql } from "./testing.ts";
 
-let url: string;
-let db: Database;
-beforeEach(async () => {
-  const database = await createTestDatabase(inject("databaseUrl"), { migrate: false });
-  url = database.url;
-  db = openDatabase({ connectionString: url, prepare: false });
-  onTestFinished(async () => {
-    await db.close();
-    await database.drop();
-  });
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createTestDatabase(inject("databaseUrl"), { migrate: false });
 });
+afterAll(() => database.drop());
+
+/** Each test has a schema of its own. */
+let target: { readonly connectionString: string; readonly schema: string };
+let db: Database;
+let schemas = 0;
+beforeEach(() => {
+  schemas += 1;
+  target = { connectionString: database.url, schema: `schema ${schemas}` };
+  db = openDatabase({ ...target, prepare: false });
+});
+afterEach(() => db.close());
 
 /** A folder with migrations, as a URL. */
 const folder = async (files: Record<string, string>): Promise<URL> => {
@@ -34,7 +40,8 @@ const folder = async (files: Record<string, string>): Promise<URL> => {
 const tablesOf = async (): Promise<string[]> => {
   const rows = await sql<{ name: string }>(
     db,
-    "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'floxy' ORDER BY tablename COLLATE \"C\"",
+    'SELECT tablename AS name FROM pg_tables WHERE schemaname = $1 ORDER BY tablename COLLATE "C"',
+    target.schema,
   );
   return rows.map((row) => row.name);
 };
@@ -42,22 +49,22 @@ const tablesOf = async (): Promise<string[]> => {
 describe("our own migrations", () => {
   it("make the schema and can be repeated", async () => {
     const count = (await readMigrations()).length;
-    const first = await migrate({ connectionString: url });
+    const first = await migrate(target);
     expect(first.version).toBe(count);
     expect(first.applied[0]).toEqual({ version: 1, name: "initial", breaking: false });
-    expect(await migrate({ connectionString: url })).toEqual({ version: count, applied: [] });
+    expect(await migrate(target)).toEqual({ version: count, applied: [] });
     await assertMigrated(db);
   });
 
   it("are applied once when several processes start at once", async () => {
-    const reports = await Promise.all([1, 2, 3, 4].map(() => migrate({ connectionString: url })));
+    const reports = await Promise.all([1, 2, 3, 4].map(() => migrate(target)));
     const count = (await readMigrations()).length;
     expect(reports.flatMap((report) => report.applied)).toHaveLength(count);
     expect(reports.map((report) => report.version)).toEqual([count, count, count, count]);
   });
 
   it("take the statuses from the vocabulary", async () => {
-    await migrate({ connectionString: url });
+    await migrate(target);
     const [check] = await sql<{ text: string }>(
       db,
       `SELECT pg_get_constraintdef(oid) AS text FROM pg_constraint
@@ -67,34 +74,29 @@ describe("our own migrations", () => {
   });
 
   it("live in a schema with an odd name, beside another", async () => {
-    const odd = openDatabase({ connectionString: url, schema: 'we"ird $1 {{schema}}' });
+    const weird = { ...target, schema: 'we"ird $1 {{schema}}' };
+    const odd = openDatabase(weird);
     onTestFinished(() => odd.close());
-    await migrate({ connectionString: url, schema: 'we"ird $1 {{schema}}' });
+    await migrate(weird);
     await assertMigrated(odd);
     await expect(assertMigrated(db)).rejects.toMatchObject({ code: "SCHEMA_OUTDATED" });
-    await migrate({ connectionString: url });
+    await migrate(target);
     const keys = await sql(odd, "SELECT {schema}.priority_key(now(), 0, 'forward') > 0 AS fine");
     expect(keys).toEqual([{ fine: true }]);
   });
 
   it("need no right to create schemas when the schema is there", async () => {
-    const role = `floxy_owner_${url.slice(-12)}`;
-    await sql(db, `CREATE ROLE ${role} LOGIN`);
-    onTestFinished(async () => {
-      const server = openDatabase({ connectionString: inject("databaseUrl") });
-      await sql(server, `DROP ROLE ${role}`).finally(() => server.close());
-    });
-    await sql(db, `CREATE SCHEMA {schema} AUTHORIZATION ${role}`);
-    await sql(db, `ALTER ROLE ${role} IN DATABASE "${new URL(url).pathname.slice(1)}" SET statement_timeout = 0`);
-    await migrate({ connectionString: `${url}?options=-c%20role%3D${role}` });
+    // A role that every server has, and that owns nothing.
+    await sql(db, "CREATE SCHEMA {schema} AUTHORIZATION pg_monitor");
+    await migrate({ ...target, connectionString: `${database.url}?options=-c%20role%3Dpg_monitor` });
     await assertMigrated(db);
   });
 
   it("are planned as the SQL that would run", async () => {
     const plan = await planMigrations(db);
-    expect(plan[0]?.sql).toContain('CREATE TABLE "floxy".instance');
+    expect(plan[0]?.sql).toContain(`CREATE TABLE "${target.schema}".instance`);
     expect(plan.map((one) => one.sql).join()).not.toContain("{{");
-    await migrate({ connectionString: url });
+    await migrate(target);
     expect(await planMigrations(db)).toEqual([]);
   });
 });
@@ -103,9 +105,9 @@ describe("a folder of migrations", () => {
   const one = "CREATE TABLE {{schema}}.one (n int);";
 
   it("goes on from where the database is", async () => {
-    await migrate({ connectionString: url, directory: await folder({ "0001-one.sql": one }) });
+    await migrate({ ...target, directory: await folder({ "0001-one.sql": one }) });
     const two = await folder({ "0001-one.sql": one, "0002-two.sql": "--! breaking\nCREATE TABLE {{schema}}.two ();" });
-    expect(await migrate({ connectionString: url, directory: two })).toEqual({
+    expect(await migrate({ ...target, directory: two })).toEqual({
       version: 2,
       applied: [{ version: 2, name: "two", breaking: true }],
     });
@@ -117,7 +119,7 @@ describe("a folder of migrations", () => {
       "0001-one.sql": one,
       "0002-bad.sql": "-- ä 🎉\nCREATE TABLE {{schema}}.two ();\n\nSELECT nothing FROM {{schema}}.one;\n",
     });
-    await expect(migrate({ connectionString: url, directory })).rejects.toMatchObject({
+    await expect(migrate({ ...target, directory })).rejects.toMatchObject({
       code: "MIGRATION_FAILED",
       message: expect.stringContaining("0002-bad.sql, line 4: 'column \"nothing\" does not exist'"),
       data: { file: "0002-bad.sql", line: 4 },
@@ -128,7 +130,7 @@ describe("a folder of migrations", () => {
 
   it("names the file also when a table is missing", async () => {
     const directory = await folder({ "0001-bad.sql": "SELECT FROM {{schema}}.missing" });
-    await expect(migrate({ connectionString: url, directory })).rejects.toMatchObject({
+    await expect(migrate({ ...target, directory })).rejects.toMatchObject({
       code: "MIGRATION_FAILED",
       data: { file: "0001-bad.sql", line: 1 },
     });
@@ -136,11 +138,11 @@ describe("a folder of migrations", () => {
 
   it("refuses a file that was changed after it had been applied, but not other line ends", async () => {
     const text = "-- first\nSELECT 1;\n";
-    await migrate({ connectionString: url, directory: await folder({ "0001-one.sql": text }) });
+    await migrate({ ...target, directory: await folder({ "0001-one.sql": text }) });
     const windows = await folder({ "0001-one.sql": text.replaceAll("\n", "\r\n") });
-    expect((await migrate({ connectionString: url, directory: windows })).applied).toEqual([]);
+    expect((await migrate({ ...target, directory: windows })).applied).toEqual([]);
     const changed = await folder({ "0001-one.sql": text.replace("1", "2") });
-    await expect(migrate({ connectionString: url, directory: changed })).rejects.toMatchObject({
+    await expect(migrate({ ...target, directory: changed })).rejects.toMatchObject({
       code: "MIGRATION_FAILED",
       data: { file: "0001-one.sql" },
     });
@@ -153,8 +155,8 @@ describe("a folder of migrations", () => {
   ])("works with a database that newer code has migrated: $works", async ({ breaking, works }) => {
     const old = await folder({ "0001-one.sql": one });
     const two = `${breaking}CREATE TABLE {{schema}}.two ();`;
-    await migrate({ connectionString: url, directory: await folder({ "0001-one.sql": one, "0002-two.sql": two }) });
-    const again = migrate({ connectionString: url, directory: old });
+    await migrate({ ...target, directory: await folder({ "0001-one.sql": one, "0002-two.sql": two }) });
+    const again = migrate({ ...target, directory: old });
     if (works) expect(await again).toEqual({ version: 2, applied: [] });
     else await expect(again).rejects.toMatchObject({ code: "SCHEMA_OUTDATED" });
     expect((await migrationStatus(db, await readMigrations(old))).newer).toHaveLength(1);
@@ -173,7 +175,7 @@ describe("a folder of migrations", () => {
 
   it("refuses a placeholder that nobody knows", async () => {
     const directory = await folder({ "0001-one.sql": "SELECT {{unknown}}" });
-    await expect(migrate({ connectionString: url, directory })).rejects.toMatchObject({
+    await expect(migrate({ ...target, directory })).rejects.toMatchObject({
       code: "MIGRATION_FAILED",
       message: expect.stringContaining("{{unknown}}"),
     });

@@ -25,9 +25,9 @@ import {
   publishHintsWithin,
   viewInstance,
 } from "@floxy/shared";
-import type { Workflow, WorkflowInput, WorkflowOutput } from "../workflow/built.ts";
 import type { Batcher } from "../calls/batcher.ts";
 import { createBatcher } from "../calls/batcher.ts";
+import type { Workflow, WorkflowInput, WorkflowOutput } from "../workflow/built.ts";
 import { EndListener } from "./end-listener.ts";
 import { EndWatcher } from "./end-watcher.ts";
 import type { InstanceHandle } from "./handle.ts";

@@ -1,8 +1,8 @@
 /** The history of an instance: page by page, or followed to its end. */
 import type { EventRow, Executor } from "@floxy/shared";
 import { FloxyError, getEvents, instanceNotFound, isId, statesOf } from "@floxy/shared";
-import type { EndWatcher } from "./end-watcher.ts";
 import { pause, retryTransient } from "../calls/retry.ts";
+import type { EndWatcher } from "./end-watcher.ts";
 
 /** Which events to read. */
 export interface EventsOptions {

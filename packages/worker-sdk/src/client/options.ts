@@ -1,7 +1,7 @@
 /** What a client can be told, with its defaults. */
 import { FloxyError } from "@floxy/shared";
 import type { Logger } from "../handler/context.ts";
-import { consoleLogger } from "../worker/options.ts";
+import { consoleLogger } from "../worker/logger.ts";
 
 /** How to make a {@link FloxyClient}. */
 export interface ClientOptions {

@@ -2,9 +2,9 @@
 import type { Executor, InstanceStatus, InstanceSummary } from "@floxy/shared";
 import { FloxyError, getInstances, instanceNotFound, summarise } from "@floxy/shared";
 import { createBatcher, fulfilled, rejected } from "../calls/batcher.ts";
+import { pause, retryTransient } from "../calls/retry.ts";
 import type { EndWatcher } from "./end-watcher.ts";
 import { timerLimitMs } from "./options.ts";
-import { pause, retryTransient } from "../calls/retry.ts";
 
 /** How long to wait. */
 export interface WaitOptions {

@@ -1,5 +1,6 @@
 /** What the handler of a leased step is told beside its input. */
-import { type ResolvedStep, retryPolicyOf, taskOf } from "@floxy/shared";
+import type { ResolvedStep } from "@floxy/shared";
+import { retryPolicyOf, taskOf } from "@floxy/shared";
 import type { CompensationContext, Logger } from "../handler/context.ts";
 
 /** Makes the context of one attempt. */

@@ -1,13 +1,6 @@
 /** One attempt: a handler call under a lease, with its timeout and the signal that tells it to stop. */
-import {
-  type AttemptResult,
-  defaultTimeoutMs,
-  encodeOutput,
-  FloxyError,
-  type LeasedStep,
-  type ResolvedStep,
-  taskOf,
-} from "@floxy/shared";
+import type { AttemptResult, LeasedStep, ResolvedStep } from "@floxy/shared";
+import { defaultTimeoutMs, encodeOutput, FloxyError, taskOf } from "@floxy/shared";
 import type { Logger } from "../handler/context.ts";
 import type { AnyHandlerImplementation } from "../handler/implementation.ts";
 import { contextOf } from "./attempt-context.ts";
@@ -129,4 +122,7 @@ export class Attempt {
 const maxTimerMs = 2_147_483_647;
 
 const timeoutError = ({ node, attempt }: LeasedStep, timeoutMs: number): FloxyError =>
-  new FloxyError("STEP_TIMEOUT", `attempt ${attempt} of step '${node}' took longer than its timeout of ${timeoutMs} ms`);
+  new FloxyError(
+    "STEP_TIMEOUT",
+    `attempt ${attempt} of step '${node}' took longer than its timeout of ${timeoutMs} ms`,
+  );

@@ -7,9 +7,11 @@
  * the steps of a worker that died.
  */
 import { setImmediate as macrotask } from "node:timers/promises";
-import { claim, FloxyError, isTransient, type LeasedStep } from "@floxy/shared";
+import type { LeasedStep } from "@floxy/shared";
+import { claim, FloxyError, isTransient } from "@floxy/shared";
 import { retryTransient } from "../calls/retry.ts";
-import { type Resolved, type ResolverOptions, resolveLeased } from "./resolver.ts";
+import type { Resolved, ResolverOptions } from "./resolver.ts";
+import { resolveLeased } from "./resolver.ts";
 import type { Offer, Running } from "./running.ts";
 
 /** What claiming needs of its worker. */
@@ -109,7 +111,9 @@ export class Claimer {
     if (leased.length > 0) {
       onLeased(await resolveLeased(this.#options, leased, { leaseUntil, signal: this.#stop.signal }), leaseUntil);
     }
-    return this.#looked(mayBeMore && running.free > 0);
+    // Compensations come first, so when all common slots are taken more of them can wait only behind one of their kind.
+    const isEndedByCompensation = leased.at(-1)?.lane === "compensation" && running.offer().handlers.length > 0;
+    return this.#looked(mayBeMore && (running.free > 0 || isEndedByCompensation));
   }
 
   #looked(mayBeMore: boolean): boolean {

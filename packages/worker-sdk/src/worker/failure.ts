@@ -1,5 +1,6 @@
 /** What follows from what a handler threw. */
-import { type AttemptResult, type ErrorCode, isFloxyError, type StepError, toStepError } from "@floxy/shared";
+import type { AttemptResult, ErrorCode, StepError } from "@floxy/shared";
+import { isFloxyError, toStepError } from "@floxy/shared";
 import { NonRetryableError, RetryAfterError } from "../handler/error.ts";
 
 /** A failed attempt. */
@@ -41,7 +42,8 @@ const judge = ({ error, abortReason, called }: Thrown): Failure => {
 };
 
 // The step has done nothing to be put off for: the next worker may try at once.
-const isNobodysFault = (reason: unknown): boolean => isFloxyError(reason, "SHUTDOWN") || isFloxyError(reason, "LEASE_LOST");
+const isNobodysFault = (reason: unknown): boolean =>
+  isFloxyError(reason, "SHUTDOWN") || isFloxyError(reason, "LEASE_LOST");
 
 const notRetryable: ErrorCode = "HANDLER_NOT_RETRYABLE";
 

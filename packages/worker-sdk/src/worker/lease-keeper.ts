@@ -1,11 +1,13 @@
 /** Keeping leases: all that the worker holds are extended in one statement, well before they run out. */
-import { type Database, extend, FloxyError } from "@floxy/shared";
+import type { Database } from "@floxy/shared";
+import { extend, FloxyError } from "@floxy/shared";
 import type { Logger } from "../handler/context.ts";
 import type { Attempt } from "./attempt.ts";
 import type { Running } from "./running.ts";
 
 /** What keeping leases needs of its worker. */
 export interface LeaseKeeperOptions {
+  /** A connection of its own, so that an extension never waits behind other work. */
   readonly db: Database;
   readonly running: Running;
   readonly leaseMs: number;
@@ -15,27 +17,33 @@ export interface LeaseKeeperOptions {
 /** Extends leases until it is stopped, and tells handlers to stop whose result will not count. */
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #tickMs: number;
+  #ticker: NodeJS.Timeout | undefined;
+  #expiryTimer: NodeJS.Timeout | undefined;
   #underway: Promise<void> | undefined;
   #again = false;
+  #stopped = false;
 
   constructor(options: LeaseKeeperOptions) {
     this.#options = options;
+    this.#tickMs = options.leaseMs / 3;
   }
 
   /** Begins to extend, three times in each lease period. */
   start(): void {
-    this.#timer = setInterval(() => this.check(), this.#options.leaseMs / 3);
+    if (this.#stopped) return;
+    // When this process stood still, the answer to the last extension may lie in the socket. It is read first.
+    this.#ticker ??= setInterval(() => setImmediate(() => this.#tick()), this.#tickMs);
   }
 
   /** Extends now, and so learns at once which handlers should stop. */
   check(): void {
-    this.#expireLocally();
+    if (this.#stopped) return;
     if (this.#underway !== undefined) {
       this.#again = true;
       return;
     }
-    const attempts = [...this.#options.running.attempts].filter(({ settled }) => !settled);
+    const attempts = [...this.#options.running.attempts].filter(({ isSettled }) => !isSettled);
     if (attempts.length === 0) return;
     this.#underway = this.#extend(attempts).finally(() => {
       this.#underway = undefined;
@@ -45,21 +53,32 @@ export class LeaseKeeper {
     });
   }
 
-  /** Stops extending. */
+  /** Stops extending; resolves when the last extension is over. */
   async stop(): Promise<void> {
-    clearInterval(this.#timer);
-    this.#again = false;
+    this.#stopped = true;
+    clearInterval(this.#ticker);
+    clearTimeout(this.#expiryTimer);
     await this.#underway;
   }
 
+  #tick(): void {
+    if (this.#stopped) return;
+    this.#abortExpired();
+    this.check();
+    this.#watchExpiry();
+  }
+
+  // Never rejects.
   async #extend(attempts: readonly Attempt[]): Promise<void> {
     const { db, leaseMs, logger } = this.#options;
     const leaseUntil = performance.now() + leaseMs;
+    for (const attempt of attempts) attempt.isExtensionOpen = true;
     try {
       const states = await extend(db, { leases: attempts.map(({ leased }) => leased), leaseMs });
       for (const [index, attempt] of attempts.entries()) {
         const state = states[index];
-        if (attempt.settled || state === undefined) continue;
+        if (attempt.isSettled || state === undefined) continue;
+        attempt.isExtensionOpen = false;
         if (!state.held) attempt.abort(lost(attempt));
         else attempt.leaseUntil = leaseUntil;
         if (state.frozen) attempt.abort(frozen(attempt));
@@ -69,12 +88,25 @@ export class LeaseKeeper {
     }
   }
 
+  // The next tick may come too late to say that a lease has run out.
+  #watchExpiry(): void {
+    clearTimeout(this.#expiryTimer);
+    const ends = this.#endangered().map(({ leaseUntil }) => leaseUntil);
+    if (ends.length === 0) return;
+    const inMs = ends.reduce((earliest, end) => Math.min(earliest, end)) - performance.now();
+    if (inMs > this.#tickMs) return;
+    this.#expiryTimer = setTimeout(() => setImmediate(() => this.#abortExpired()), inMs + 1);
+  }
+
   // When the database cannot be reached, others may take over once the lease has run out: the handler should not go on.
-  #expireLocally(): void {
+  #abortExpired(): void {
     const now = performance.now();
-    for (const attempt of this.#options.running.attempts) {
-      if (!attempt.settled && attempt.leaseUntil < now) attempt.abort(lost(attempt));
-    }
+    for (const attempt of this.#endangered()) if (attempt.leaseUntil < now) attempt.abort(lost(attempt));
+  }
+
+  /** The attempts whose last extension has failed or has no answer yet. */
+  #endangered(): Attempt[] {
+    return [...this.#options.running.attempts].filter((attempt) => !attempt.isSettled && attempt.isExtensionOpen);
   }
 }
 

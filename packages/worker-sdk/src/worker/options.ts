@@ -1,6 +1,4 @@
 /** What a worker can be told, with its defaults. */
-import { hostname } from "node:os";
-import { FloxyError, newId } from "@floxy/shared";
 import type { Logger } from "../handler/context.ts";
 import type { AnyHandlerImplementation } from "../handler/implementation.ts";
 
@@ -14,7 +12,10 @@ export interface WorkerOptions {
   readonly concurrency?: number | undefined;
   /** How long a lease lasts unless it is extended, in milliseconds: how long others wait for a worker that died. Default 30,000. */
   readonly leaseMs?: number | undefined;
-  /** The longest time between two looks at the queue when nobody says that there is work, in milliseconds. Default 1,000. */
+  /**
+   * How long the queue is not looked at when nobody says that there is work, in milliseconds; up to a fifth more is added
+   * at random. Default 1,000.
+   */
   readonly pollIntervalMs?: number | undefined;
   /** How long {@link Worker.stop} lets running handlers finish before it aborts them, in milliseconds. Default 20,000. */
   readonly drainMs?: number | undefined;
@@ -44,52 +45,4 @@ export type ResolvedWorkerOptions = { readonly [K in keyof Defaulted]-?: Exclude
   readonly payloadLimit: number | undefined;
   /** Unique among all workers that ever ran. */
   readonly workerId: string;
-};
-
-/** Checks the options and fills in the defaults. Throws `OPTION_INVALID` that names all that is wrong. */
-export const resolveOptions = (options: WorkerOptions): ResolvedWorkerOptions => {
-  const problems: string[] = [];
-  const integer = (name: string, value: number, least: number): number => {
-    if (!Number.isInteger(value) || value < least) problems.push(`${name} must be an integer ≥ ${least}, not ${String(value)}`);
-    return value;
-  };
-  const handlers = new Map<string, AnyHandlerImplementation>();
-  for (const handler of options.handlers) {
-    if (handlers.has(handler.name)) problems.push(`handler '${handler.name}' is given twice`);
-    handlers.set(handler.name, handler);
-    const { concurrency } = handler.options;
-    if (concurrency !== undefined) integer(`concurrency of handler '${handler.name}'`, concurrency, 1);
-  }
-  if (handlers.size === 0) problems.push("handlers must hold at least one handler");
-  if (!options.connectionString) problems.push("connectionString is missing");
-  const name = options.name ?? hostname();
-  const resolved: ResolvedWorkerOptions = {
-    connectionString: options.connectionString,
-    handlers,
-    concurrency: integer("concurrency", options.concurrency ?? 100, 1),
-    leaseMs: integer("leaseMs", options.leaseMs ?? 30_000, 10),
-    pollIntervalMs: integer("pollIntervalMs", options.pollIntervalMs ?? 1_000, 10),
-    drainMs: integer("drainMs", options.drainMs ?? 20_000, 0),
-    graceMs: integer("graceMs", options.graceMs ?? 5_000, 0),
-    signals: options.signals ?? ["SIGTERM", "SIGINT"],
-    name,
-    schema: options.schema ?? "floxy",
-    payloadLimit: options.payloadLimit,
-    listenConnectionString: options.listenConnectionString ?? options.connectionString,
-    prepare: options.prepare ?? true,
-    logger: options.logger ?? consoleLogger,
-    workerId: `${name.slice(0, 60)}-${process.pid}-${newId().slice(-8)}`,
-  };
-  if (problems.length === 0) return resolved;
-  throw new FloxyError("OPTION_INVALID", `The worker cannot be made: ${problems.join("; ")}.`);
-};
-
-const silent = (): void => {};
-
-/** Warnings and errors to the console. */
-export const consoleLogger: Logger = {
-  debug: silent,
-  info: silent,
-  warn: (...line: unknown[]) => console.warn(...line),
-  error: (...line: unknown[]) => console.error(...line),
 };

@@ -2,18 +2,8 @@
  * Between claiming and calling: the inputs of leased steps are made from what is stored. The steps are ours already, so
  * no trouble on the way may lose them until their lease expires, and none of them may hold up the others.
  */
-import {
-  type AttemptResult,
-  buildGraph,
-  type Database,
-  type Graph,
-  type GraphCache,
-  isTransient,
-  type LeasedStep,
-  type ResolvedStep,
-  resolveInputs,
-  toStepError,
-} from "@floxy/shared";
+import type { AttemptResult, Database, Graph, GraphCache, LeasedStep, ResolvedStep } from "@floxy/shared";
+import { buildGraph, resolveInputs, toStepError } from "@floxy/shared";
 import { retryTransient } from "../calls/retry.ts";
 import type { Logger } from "../handler/context.ts";
 
@@ -49,33 +39,43 @@ export interface Resolved {
 export const resolveLeased = async (
   options: ResolverOptions,
   leased: readonly LeasedStep[],
-  { leaseUntil, signal }: { readonly leaseUntil: number; readonly signal: AbortSignal },
+  until: { readonly leaseUntil: number; readonly signal: AbortSignal },
 ): Promise<Resolved> => {
   const { db, graphs, logger, random } = options;
-  const expiry = AbortSignal.timeout(Math.max(0, Math.round(leaseUntil - performance.now())));
-  const retry = {
-    signal: AbortSignal.any([signal, expiry]),
-    random,
-    onRetry: (error: unknown) => logger.warn({ error }, "inputs could not be loaded; trying again"),
-  };
-  const resolve = (steps: readonly LeasedStep[]) => retryTransient(() => resolveInputs(db, graphs, steps), retry);
+  const end = new AbortController();
+  const stop = (): void => end.abort(until.signal.reason);
+  const timer = setTimeout(() => end.abort(), Math.max(0, until.leaseUntil - performance.now()));
+  until.signal.addEventListener("abort", stop, { once: true });
+  if (until.signal.aborted) stop();
+  const onRetry = (error: unknown) => logger.warn({ error }, "inputs could not be loaded; trying again");
   try {
-    return { steps: await resolve(leased), returned: [] };
+    const resolve = () => resolveInputs(db, graphs, leased);
+    return { steps: await retryTransient(resolve, { signal: end.signal, random, onRetry }), returned: [] };
   } catch (error) {
-    if (signal.aborted) return { steps: [], returned: leased.map(released) };
-    if (expiry.aborted || isTransient(error)) {
-      logger.warn({ error, count: leased.length }, "inputs could not be loaded before the leases ran out");
-      return { steps: [], returned: [] };
-    }
-    const [only] = leased;
-    if (leased.length === 1 && only !== undefined) {
-      logger.error({ error, instanceId: only.instanceId, step: only.node }, "the step cannot be called");
-      return { steps: [], returned: [unusable(only, error)] };
-    }
-    // One of them is at fault. Each for itself, so that the others can run.
-    const alone = await Promise.all(leased.map((step) => resolveLeased(options, [step], { leaseUntil, signal })));
-    return { steps: alone.flatMap(({ steps }) => steps), returned: alone.flatMap(({ returned }) => returned) };
+    if (until.signal.aborted) return { steps: [], returned: leased.map(released) };
+    if (!end.signal.aborted) return await resolveAlone(options, leased, until, error);
+    logger.warn({ count: leased.length }, "inputs could not be loaded before the leases ran out");
+    return { steps: [], returned: [] };
+  } finally {
+    clearTimeout(timer);
+    until.signal.removeEventListener("abort", stop);
   }
+};
+
+// One of them is at fault. Each for itself, so that the others can run.
+const resolveAlone = async (
+  options: ResolverOptions,
+  leased: readonly LeasedStep[],
+  until: Parameters<typeof resolveLeased>[2],
+  error: unknown,
+): Promise<Resolved> => {
+  const [only] = leased;
+  if (leased.length === 1 && only !== undefined) {
+    options.logger.error({ error, instanceId: only.instanceId, step: only.node }, "the step cannot be called");
+    return { steps: [], returned: [unusable(only, error)] };
+  }
+  const alone = await Promise.all(leased.map((step) => resolveLeased(options, [step], until)));
+  return { steps: alone.flatMap(({ steps }) => steps), returned: alone.flatMap(({ returned }) => returned) };
 };
 
 /** A lease that is given back before the handler was called, so that the attempt does not count. */

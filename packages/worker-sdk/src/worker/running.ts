@@ -11,16 +11,20 @@ export interface Offer {
   readonly isPartial: boolean;
 }
 
+interface Wait {
+  readonly holds: () => boolean;
+  readonly resolve: () => void;
+}
+
 /** Keeps count of running attempts, over all handlers and for each. */
 export class Running {
+  /** The most attempts at a time: the common slots, and a tenth more, at least one, that are kept for compensations. */
+  readonly limit: number;
   readonly #handlers: ReadonlyMap<string, AnyHandlerImplementation>;
   readonly #concurrency: number;
   readonly #attempts = new Set<Attempt>();
   readonly #countOf = new Map<string, number>();
-  #emptied: (() => void)[] = [];
-
-  /** The most attempts at a time: the common slots, and a tenth more, at least one, that are kept for compensations. */
-  readonly limit: number;
+  #waits: readonly Wait[] = [];
 
   constructor(handlers: ReadonlyMap<string, AnyHandlerImplementation>, concurrency: number) {
     this.#handlers = handlers;
@@ -45,7 +49,7 @@ export class Running {
     const limit = free > 0 ? free : this.limit - this.#attempts.size;
     const handlers = [...this.#handlers.values()]
       .filter(({ kind }) => free > 0 || kind === "compensation")
-      .map(({ name, options: { concurrency = limit } }) => ({
+      .map(({ name, options: { concurrency = Number.POSITIVE_INFINITY } }) => ({
         handler: name,
         slots: Math.min(limit, concurrency - (this.#countOf.get(name) ?? 0)),
       }))
@@ -59,18 +63,41 @@ export class Running {
     this.#count(attempt.leased.handler, 1);
   }
 
+  /** Notes that the result of an attempt needs no more care; its handler may go on, and keeps its slot. */
+  settle(attempt: Attempt): void {
+    attempt.isSettled = true;
+    this.#changed();
+  }
+
   /** Gives a slot back. */
   remove(attempt: Attempt): void {
     if (!this.#attempts.delete(attempt)) return;
     this.#count(attempt.leased.handler, -1);
-    if (this.#attempts.size > 0) return;
-    for (const resolve of this.#emptied.splice(0)) resolve();
+    this.#changed();
+  }
+
+  /** Resolves when the result of everything that runs needs no more care. */
+  settled(): Promise<void> {
+    return this.#until(() => [...this.#attempts].every(({ isSettled }) => isSettled));
   }
 
   /** Resolves when nothing runs. */
   empty(): Promise<void> {
-    if (this.#attempts.size === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#emptied.push(resolve));
+    return this.#until(() => this.#attempts.size === 0);
+  }
+
+  #until(holds: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waits = [...this.#waits, { holds, resolve }];
+      this.#changed();
+    });
+  }
+
+  #changed(): void {
+    if (this.#waits.length === 0) return;
+    const over = this.#waits.filter(({ holds }) => holds());
+    this.#waits = this.#waits.filter((wait) => !over.includes(wait));
+    for (const { resolve } of over) resolve();
   }
 
   #count(handler: string, change: number): void {

@@ -2,20 +2,10 @@
  * Settling: results are written as soon as a connection is free, and all that came in meanwhile go together. So batches
  * are of one when the worker is idle, and grow by themselves under load; no timer is involved.
  */
-import {
-  type Database,
-  type FinishedAttempt,
-  FloxyError,
-  type Hints,
-  isFloxyError,
-  isTransient,
-  noHints,
-  retryPolicyOf,
-  type SettleResult,
-  settleAttempts,
-  taskOf,
-} from "@floxy/shared";
-import { type Batcher, createBatcher, fulfilled } from "../calls/batcher.ts";
+import type { Database, FinishedAttempt, Hints, SettleResult } from "@floxy/shared";
+import { FloxyError, isFloxyError, isTransient, noHints, retryPolicyOf, settleAttempts, taskOf } from "@floxy/shared";
+import type { Batcher } from "../calls/batcher.ts";
+import { createBatcher, fulfilled } from "../calls/batcher.ts";
 import { retryTransient } from "../calls/retry.ts";
 import type { Logger } from "../handler/context.ts";
 

@@ -1,25 +1,23 @@
 /** The worker: what a service embeds to run its own handlers. */
+import type { Database, Hints, Listener, Notifier, ResolvedStep } from "@floxy/shared";
 import {
+  assertMigrated,
   createGraphCache,
   createNotifier,
-  type Database,
   FloxyError,
-  type Hints,
-  type Listener,
-  type Notifier,
   openDatabase,
-  openListener,
-  parseNotification,
   publishHints,
-  type ResolvedStep,
-  assertMigrated,
 } from "@floxy/shared";
 import pLimit from "p-limit";
 import { Attempt } from "./attempt.ts";
-import { createBackoff } from "./backoff.ts";
 import { Claimer } from "./claimer.ts";
+import { drain } from "./drain.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
-import { type ResolvedWorkerOptions, resolveOptions, type WorkerOptions } from "./options.ts";
+import { listenFor } from "./listening.ts";
+import type { ResolvedWorkerOptions, WorkerOptions } from "./options.ts";
+import { resolveOptions } from "./options.ts";
+import type { ReturnedStep } from "./resolver.ts";
+import { released } from "./resolver.ts";
 import { Running } from "./running.ts";
 import { Settler } from "./settler.ts";
 
@@ -43,6 +41,8 @@ export interface WorkerHealth {
 export class Worker {
   readonly #options: ResolvedWorkerOptions;
   readonly #db: Database;
+  /** Extensions have a connection of their own: they must not wait behind a claim that hangs. */
+  readonly #leaseDb: Database;
   readonly #notifier: Notifier;
   readonly #listener: Listener | undefined;
   readonly #running: Running;
@@ -50,31 +50,53 @@ export class Worker {
   readonly #settler: Settler;
   readonly #keeper: LeaseKeeper;
   readonly #limit: ReturnType<typeof pLimit>;
-  readonly #onSignal = (signal: NodeJS.Signals): void => void this.#stopOn(signal);
+  #forgetSignals: (() => void) | undefined;
+  #started: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
 
-  /** Throws `OPTION_INVALID` for options that cannot be. Nothing is connected before {@link Worker.start}. */
+  /**
+   * Throws `OPTION_INVALID`, `NAME_INVALID` or `CONFIGURATION_INVALID` for options that cannot be. Nothing is connected
+   * before {@link Worker.start}.
+   */
   constructor(options: WorkerOptions) {
     const resolved = resolveOptions(options);
     const { connectionString, schema, prepare, handlers, concurrency, leaseMs, workerId, logger } = resolved;
-    const warn = (error: unknown): void => logger.warn({ error }, "a connection failed in the background");
+    const { random } = Math;
+    const onError = (error: unknown): void => logger.warn({ error }, "a connection failed in the background");
+    const common = { connectionString, schema, prepare, applicationName: `floxy worker ${workerId}`, onError };
+    const db = openDatabase(common);
+    // One that gets no answer is tried again on a new connection while there is time.
+    const patienceMs = Math.min(5_000, Math.max(200, Math.ceil(leaseMs / 3)));
+    const leaseDb = openDatabase({
+      ...common,
+      maxConnections: 1,
+      connectionTimeoutMs: patienceMs,
+      queryTimeoutMs: patienceMs,
+    });
     this.#options = resolved;
-    this.#db = openDatabase({ connectionString, schema, prepare, applicationName: `floxy worker ${workerId}`, onError: warn });
-    this.#notifier = createNotifier({ db: this.#db, onError: warn });
-    this.#listener = this.#openListener();
+    this.#db = db;
+    this.#leaseDb = leaseDb;
+    this.#notifier = createNotifier({ db, onError });
     this.#running = new Running(handlers, concurrency);
     this.#limit = pLimit(this.#running.limit);
-    const db = this.#db;
-    this.#settler = new Settler({ db, workerId, logger, backoff: createBackoff(), onHints: (hints) => this.#publish(hints) });
-    this.#keeper = new LeaseKeeper({ db, running: this.#running, leaseMs, logger });
+    this.#settler = new Settler({ db, workerId, logger, random, onHints: (hints) => this.#publish(hints) });
+    this.#keeper = new LeaseKeeper({ db: leaseDb, running: this.#running, leaseMs, logger });
     this.#claimer = new Claimer({
       ...resolved,
       db,
+      random,
       graphs: createGraphCache(),
       running: this.#running,
-      backoff: createBackoff(),
-      onLeased: (steps, leaseUntil) => {
+      onLeased: ({ steps, returned }, leaseUntil) => {
         for (const step of steps) this.#accept(step, leaseUntil);
+        for (const step of returned) this.#return(step);
+      },
+    });
+    this.#listener = listenFor({
+      options: resolved,
+      onWork: () => this.#claimer.workArrived(),
+      onAbort: (instanceIds) => {
+        if (instanceIds === undefined || this.#runsAnyOf(instanceIds)) this.#keeper.check();
       },
     });
   }
@@ -86,14 +108,12 @@ export class Worker {
 
   /**
    * Begins to work. Resolves when the database was reached and its schema fits; throws `SCHEMA_OUTDATED` if it must be
-   * migrated, `DATABASE_UNAVAILABLE` if it cannot be reached now. Later losses are survived.
+   * migrated, `DATABASE_UNAVAILABLE` if it cannot be reached now, `SHUTDOWN` once stopped. A worker that could not start
+   * is stopped; make another to try again. Later losses of the database are survived.
    */
-  async start(): Promise<void> {
-    await assertMigrated(this.#db);
-    for (const signal of this.#options.signals || []) process.on(signal, this.#onSignal);
-    this.#listener?.start();
-    this.#keeper.start();
-    this.#claimer.start();
+  start(): Promise<void> {
+    this.#started ??= this.#start();
+    return this.#started;
   }
 
   /** How the worker is doing. */
@@ -109,48 +129,47 @@ export class Worker {
 
   /**
    * Drains: claims nothing more, lets running handlers finish for `drainMs`, then aborts them and waits for `graceMs`.
-   * What has not ended by then is given back at once, so that nobody waits for its lease to expire.
+   * What has not ended by then is given back at once, so that nobody waits for its lease to expire. Never rejects.
    */
   stop(): Promise<void> {
-    this.#stopped ??= this.#drain();
+    this.#stopped ??= this.#stop();
     return this.#stopped;
   }
 
-  async #drain(): Promise<void> {
-    const { drainMs, graceMs, signals } = this.#options;
-    await this.#claimer.stop();
-    await within(drainMs, this.#running.empty());
-    const shutdown = new FloxyError("SHUTDOWN", "the worker is shutting down");
-    for (const attempt of this.#running.attempts) attempt.abort(shutdown);
-    await within(graceMs, this.#running.empty());
-    for (const attempt of this.#running.attempts) attempt.giveUp(shutdown);
-    if (!(await within(graceMs, this.#written()))) this.#settler.giveUp();
-    await this.#written();
-    await this.#keeper.stop();
-    await this.#listener?.close();
-    await this.#notifier.close();
-    await this.#db.close();
-    for (const signal of signals || []) process.off(signal, this.#onSignal);
+  async #start(): Promise<void> {
+    try {
+      if (this.#stopped !== undefined) throw new FloxyError("SHUTDOWN", "the worker was stopped; make a new one");
+      await assertMigrated(this.#db);
+      if (this.#stopped !== undefined) throw new FloxyError("SHUTDOWN", "the worker was stopped while it started");
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+    this.#forgetSignals = stopOnSignals(this.#options.signals || [], () => this.stop());
+    this.#listener?.start();
+    this.#keeper.start();
+    this.#claimer.start();
   }
 
-  // Attempts that were just given up reach the settler a moment later, so it alone could not tell that all is written.
-  async #written(): Promise<void> {
-    await Promise.all([...this.#running.attempts].map(({ settlement }) => settlement));
-    await this.#settler.flushed();
-  }
-
-  async #stopOn(signal: NodeJS.Signals): Promise<void> {
-    await this.stop();
-    // Our listener has kept the signal from ending the process. If nobody else handles it, it does so now.
-    if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
+  async #stop(): Promise<void> {
+    await drain({
+      options: this.#options,
+      running: this.#running,
+      claimer: this.#claimer,
+      settler: this.#settler,
+      keeper: this.#keeper,
+      listener: this.#listener,
+      notifier: this.#notifier,
+      databases: [this.#db, this.#leaseDb],
+    });
+    this.#forgetSignals?.();
   }
 
   #accept(step: ResolvedStep, leaseUntil: number): void {
     const handler = this.#options.handlers.get(step.leased.handler);
-    if (handler === undefined) return;
-    if (this.#stopped !== undefined) {
+    if (handler === undefined || this.#stopped !== undefined) {
       // Leased while the worker began to stop: given back before the handler was called, so the attempt does not count.
-      void this.#settler.settle({ ...step.leased, graph: step.graph, result: { kind: "released" } });
+      this.#return(released(step.leased));
       return;
     }
     const attempt = new Attempt(step, handler, this.#options, leaseUntil);
@@ -158,58 +177,28 @@ export class Worker {
     void this.#limit(() => this.#run(attempt));
   }
 
+  #return({ leased, graph, result }: ReturnedStep): void {
+    void this.#settler.settle({ ...leased, graph, result });
+  }
+
+  // Never rejects, as none of what it calls does.
   async #run(attempt: Attempt): Promise<void> {
+    const result = await attempt.run();
     const { leased, graph } = attempt.step;
-    attempt.settlement = attempt.run().then((result) => this.#settler.settle({ ...leased, graph, result }));
-    const settled = await attempt.settlement;
-    attempt.settled = true;
-    if (settled === "lost") {
-      const { instanceId, node: step, attempt: number } = leased;
-      this.#options.logger.warn({ instanceId, step, attempt: number }, "the lease was lost; the result was refused");
-    }
+    await this.#settler.settle({ ...leased, graph, result });
+    this.#running.settle(attempt);
     // A handler that goes on after its time was up still uses the service: its slot is not given away.
     await attempt.ended();
     this.#running.remove(attempt);
     this.#claimer.slotFreed();
   }
 
+  #runsAnyOf(instanceIds: ReadonlySet<string>): boolean {
+    return [...this.#running.attempts].some(({ leased }) => instanceIds.has(leased.instanceId));
+  }
+
   #publish(hints: Hints): void {
     publishHints(this.#notifier, hints);
-    for (const handler of hints.ready) if (this.#options.handlers.has(handler)) return this.#claimer.workArrived();
-  }
-
-  #openListener(): Listener | undefined {
-    const { listenConnectionString, schema, handlers, logger } = this.#options;
-    if (listenConnectionString === false) return undefined;
-    return openListener({
-      connectionString: listenConnectionString,
-      schema,
-      channels: ["ready", "abort"],
-      onNotification: (channel, payload) => {
-        const items = parseNotification(payload);
-        if (channel === "abort") this.#keeper.check();
-        else if (items.some((item) => item === "*" || handlers.has(item))) this.#claimer.workArrived();
-      },
-      onResync: () => {
-        this.#claimer.workArrived();
-        this.#keeper.check();
-      },
-      onState: (connected) => {
-        if (!connected) logger.warn("notifications do not arrive; polling goes on");
-      },
-    });
+    if ([...hints.ready].some((handler) => this.#options.handlers.has(handler))) this.#claimer.workArrived();
   }
 }
-
-/** Waits for a promise, but not longer than `ms`; says whether it came in time. */
-const within = async (ms: number, promise: Promise<void>): Promise<boolean> => {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms);
-  });
-  try {
-    return await Promise.race([promise.then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
-  }
-};
