@@ -1,3 +1,3 @@
 import { packageBuild } from "../../tsdown.base.ts";
 
-export default packageBuild({ copy: [{ from: "src/keeper.mjs", to: "dist" }] });
+export default packageBuild({ copy: [{ from: "src/**/*.mjs", to: "dist", flatten: false }] });

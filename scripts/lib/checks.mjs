@@ -24,6 +24,7 @@ export const quickChecks = [
         "ci",
         "--colors=off",
         "--reporter=concise",
+        "--diagnostic-level=warn",
         "--error-on-warnings",
         "--max-diagnostics=200",
         ".",

@@ -56,7 +56,7 @@ const lineRules = [
   },
   {
     where: testFile,
-    pattern: /\bsetTimeout\(|["'](node:)?timers\/promises["']|\bpg_sleep\b/,
+    pattern: /\bsetTimeout\(|["'](node:)?timers\/promises["']/,
     unless: /\bvi\.useFakeTimers\(/,
     what: "a sleep in a test",
     todo: "wait on a signal, or on a condition with a deadline (test/support/eventually.ts)",

@@ -28,7 +28,7 @@ const runWith = async (name: string, content: string): Promise<SagaRun> => {
   return startSaga({ DATABASE_URL: inject("databaseUrl") }, [path]);
 };
 
-describe("a file of orders", () => {
+describe("a file of orders", { timeout: 120_000 }, () => {
   it("with bad lines is processed but for those, which are named with their numbers", async () => {
     const lines = [
       `\uFEFF${order("G-1")}\r`,

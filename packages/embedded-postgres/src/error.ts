@@ -3,8 +3,7 @@ export type EmbeddedPostgresErrorCode =
   | "UNSUPPORTED_PLATFORM"
   | "BINARIES_MISSING"
   | "DIRECTORY_UNSAFE"
-  | "START_FAILED"
-  | "STOP_FAILED";
+  | "START_FAILED";
 
 /** The error of this package. Tell errors apart by {@link EmbeddedPostgresError.code}. */
 export class EmbeddedPostgresError extends Error {

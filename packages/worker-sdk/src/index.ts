@@ -35,8 +35,9 @@ export type {
 } from "./handler/implementation.ts";
 export type { AnySchema, Checked } from "./handler/schema.ts";
 export { toJsonSchema, typeOnly, validateWith } from "./handler/schema.ts";
+export type { WorkerHealth } from "./worker/health.ts";
 export type { WorkerOptions } from "./worker/options.ts";
-export { Worker, type WorkerHealth } from "./worker/worker.ts";
+export { Worker } from "./worker/worker.ts";
 export type { Workflow, WorkflowInput, WorkflowOptions, WorkflowOutput } from "./workflow/built.ts";
 export type { Condition } from "./workflow/condition.ts";
 export {

@@ -120,7 +120,6 @@ const buildNode = (json: NodeJson, place: Place, all: Map<string, GraphNode>): G
         -readonly [K in keyof ConditionNode]: ConditionNode[K];
       };
       enter(all, condition);
-      // biome-ignore lint/suspicious/noThenProperty: a sequence is no function, so nothing takes this for a promise.
       condition.then = buildSequence({ kind: "side", condition, side: "then" }, json.then, all);
       condition.else = buildSequence({ kind: "side", condition, side: "else" }, json.else, all);
       return condition;

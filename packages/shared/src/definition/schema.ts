@@ -58,7 +58,6 @@ const condition = z.strictObject({
   kind: z.literal("condition"),
   name,
   when: z.string(),
-  // biome-ignore lint/suspicious/noThenProperty: the name of a side; an array is no function, so nothing awaits it.
   get then() {
     return sequence;
   },

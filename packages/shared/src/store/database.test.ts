@@ -1,11 +1,12 @@
 import { createServer } from "node:net";
-import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished, vi } from "vitest";
 import type { DatabaseOptions } from "./database.ts";
 import { openDatabase } from "./database.ts";
 import { isTransient, isUnavailable } from "./database-error.ts";
 import type { Database } from "./executor.ts";
 import type { TestDatabase } from "./testing.ts";
 import { createTestDatabase, sql } from "./testing.ts";
+import { openProxy } from "./testing-proxy.ts";
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -97,11 +98,16 @@ describe("transaction", () => {
   });
 
   it("sends statements that are not awaited together, and answers each", async () => {
-    const db = open();
-    const numbers = await db.transaction((tx) =>
-      Promise.all([1, 2, 3].map(async (n) => (await sql<{ n: number }>(tx, "SELECT $1::int AS n", n))[0]?.n)),
-    );
-    expect(numbers).toEqual([1, 2, 3]);
+    const way = await openProxy(database.url);
+    onTestFinished(() => way.close());
+    const numbers = await open({ connectionString: way.url }).transaction(async (tx) => {
+      const letGo = way.hold();
+      const answers = [1, 2, 3].map((n) => sql<{ n: number }>(tx, `SELECT ${n} AS n, 'statement ${n}'`));
+      await vi.waitFor(() => expect(way.sent()).toMatch(/statement 1.*statement 2.*statement 3/s));
+      letGo();
+      return Promise.all(answers);
+    });
+    expect(numbers.flat().map(({ n }) => n)).toEqual([1, 2, 3]);
   });
 
   it("says which of several statements failed, and nothing of the others takes effect", async () => {

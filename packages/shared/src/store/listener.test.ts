@@ -1,5 +1,3 @@
-import type { Socket } from "node:net";
-import { connect, createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished, vi } from "vitest";
 import { channelName, parseNotification } from "./channel.ts";
 import { openDatabase } from "./database.ts";
@@ -9,6 +7,8 @@ import { openListener } from "./listener.ts";
 import { createNotifier } from "./notifier.ts";
 import type { TestDatabase } from "./testing.ts";
 import { createTestDatabase, sql } from "./testing.ts";
+import type { TestProxy } from "./testing-proxy.ts";
+import { openProxy } from "./testing-proxy.ts";
 
 let database: TestDatabase;
 let db: Database;
@@ -52,41 +52,10 @@ const backends = async (name = `listener ${expect.getState().currentTestName}`.s
   return rows.map((row) => row.pid);
 };
 
-/** A way to the database that can turn into a black hole: connections stay, and nothing goes through. */
-const proxy = async () => {
-  const target = new URL(database.url);
-  const sockets: Socket[] = [];
-  let isHole = false;
-  const server = createServer((near) => {
-    const far = connect({ host: target.hostname, port: Number(target.port) });
-    sockets.push(near, far);
-    const forward = (from: Socket, to: Socket): void => {
-      from.on("data", (data) => {
-        if (!isHole) to.write(data);
-      });
-      from.on("close", () => {
-        if (!isHole) to.destroy();
-      });
-      from.on("error", () => {});
-    };
-    forward(near, far);
-    forward(far, near);
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  const address = server.address();
-  const port = typeof address === "object" && address !== null ? address.port : 0;
-  const url = Object.assign(new URL(database.url), { host: `127.0.0.1:${port}` }).href;
-  return {
-    url,
-    connections: () => sockets.length / 2,
-    swallow(hole: boolean) {
-      isHole = hole;
-    },
-  };
+const lay = async (): Promise<TestProxy> => {
+  const way = await openProxy(database.url);
+  onTestFinished(() => way.close());
+  return way;
 };
 
 describe("a listener", () => {
@@ -126,34 +95,35 @@ describe("a listener", () => {
   });
 
   it("notices a black hole by its heartbeat, and takes a new connection", async () => {
-    const way = await proxy();
+    const way = await lay();
     const { listener, heard, errors } = listen({ connectionString: way.url, heartbeatMs: 30, deadlineMs: 150 });
     listener.start();
     await vi.waitFor(() => expect(heard).toContain("resync"));
-    way.swallow(true);
+    way.swallow = true;
     await vi.waitFor(() => expect(heard.slice(2)).toEqual(["lost"]));
     expect(listener.connected).toBe(false);
-    await vi.waitFor(() => expect(way.connections()).toBeGreaterThan(2));
-    way.swallow(false);
+    await vi.waitFor(() => expect(way.count()).toBeGreaterThan(2));
+    way.swallow = false;
     await vi.waitFor(() => expect(heard.slice(2)).toEqual(["lost", "connected", "resync"]));
     await tell("a");
     await vi.waitFor(() => expect(heard.at(-1)).toBe("ready a"));
     expect(errors).toContainEqual(expect.objectContaining({ code: "DATABASE_UNAVAILABLE" }));
   });
 
-  it("closes soon inside a black hole", async () => {
-    const way = await proxy();
+  it("closes soon inside a black hole, and leaves no socket behind", async () => {
+    const way = await lay();
     const { listener, heard } = listen({ connectionString: way.url });
     listener.start();
     await vi.waitFor(() => expect(heard).toContain("resync"));
-    way.swallow(true);
+    way.swallow = true;
     const before = performance.now();
     await listener.close();
     expect(performance.now() - before).toBeLessThan(2_000);
+    await vi.waitFor(() => expect(way.isForsaken()).toBe(true));
   });
 
   it("keeps its connection while heartbeats come back", async () => {
-    const way = await proxy();
+    const way = await lay();
     const { listener, heard } = listen({ connectionString: way.url, heartbeatMs: 5, deadlineMs: 1_000 });
     listener.start();
     await vi.waitFor(() => expect(heard).toContain("resync"));
@@ -169,7 +139,7 @@ describe("a listener", () => {
       )[0]?.at;
     const first = await beats();
     await vi.waitFor(async () => expect(await beats()).not.toBe(first));
-    expect(way.connections()).toBe(1);
+    expect(way.count()).toBe(1);
     expect(heard).toEqual(["connected", "resync"]);
   });
 

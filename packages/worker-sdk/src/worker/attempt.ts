@@ -1,6 +1,6 @@
 /** One attempt: a handler call under a lease, with its timeout and the signal that tells it to stop. */
 import type { AttemptResult, LeasedStep, ResolvedStep } from "@floxy/shared";
-import { defaultTimeoutMs, encodeOutput, FloxyError, taskOf } from "@floxy/shared";
+import { defaultTimeoutMs, encodeOutput, FloxyError, isFloxyError, taskOf } from "@floxy/shared";
 import type { Logger } from "../handler/context.ts";
 import type { AnyHandlerImplementation } from "../handler/implementation.ts";
 import { contextOf } from "./attempt-context.ts";
@@ -61,7 +61,9 @@ export class Attempt {
   /** Ends the attempt although its handler goes on: whoever takes the step over need not wait for the lease to expire. */
   giveUp(reason: FloxyError): void {
     // First, so that what the handler throws because of the signal comes too late to matter.
-    this.#interrupt(interrupted(reason, this.#isCalled));
+    this.#interrupt(
+      this.#isCalled || reason.code !== "SHUTDOWN" ? interrupted(reason, this.#isCalled) : { kind: "released" },
+    );
     this.abort(reason);
   }
 
@@ -98,6 +100,8 @@ export class Attempt {
     const { signal } = this.#controller;
     const { logger, payloadLimit } = this.#environment;
     const onCall = (): void => {
+      // Checking the input may have taken its time.
+      signal.throwIfAborted();
       this.#isCalled = true;
     };
     try {
@@ -106,6 +110,7 @@ export class Attempt {
       return { kind: "completed", output: encodeOutput(output, what, payloadLimit) };
     } catch (error) {
       const abortReason: unknown = signal.aborted ? signal.reason : undefined;
+      if (!this.#isCalled && isFloxyError(abortReason, "SHUTDOWN")) return { kind: "released" };
       return failureOf({ error, abortReason, called: this.#isCalled });
     } finally {
       this.#hasEnded = true;

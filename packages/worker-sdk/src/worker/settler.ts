@@ -2,7 +2,7 @@
  * Settling: results are written as soon as a connection is free, and all that came in meanwhile go together. So batches
  * are of one when the worker is idle, and grow by themselves under load; no timer is involved.
  */
-import type { Database, FinishedAttempt, Hints, SettleResult } from "@floxy/shared";
+import type { Database, FinishedAttempt, Hints } from "@floxy/shared";
 import { FloxyError, isFloxyError, isTransient, noHints, retryPolicyOf, settleAttempts, taskOf } from "@floxy/shared";
 import type { Batcher } from "../calls/batcher.ts";
 import { createBatcher, fulfilled } from "../calls/batcher.ts";

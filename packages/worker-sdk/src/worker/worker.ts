@@ -12,27 +12,16 @@ import pLimit from "p-limit";
 import { Attempt } from "./attempt.ts";
 import { Claimer } from "./claimer.ts";
 import { drain } from "./drain.ts";
+import type { WorkerHealth } from "./health.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { listenFor } from "./listening.ts";
 import type { ResolvedWorkerOptions, WorkerOptions } from "./options.ts";
-import { resolveOptions } from "./options.ts";
+import { stopOnSignals } from "./process-signals.ts";
+import { resolveOptions } from "./resolve-options.ts";
 import type { ReturnedStep } from "./resolver.ts";
 import { released } from "./resolver.ts";
 import { Running } from "./running.ts";
 import { Settler } from "./settler.ts";
-
-/** How a worker is doing. */
-export interface WorkerHealth {
-  readonly workerId: string;
-  /** How many handlers run. */
-  readonly running: number;
-  /** How many more could. */
-  readonly free: number;
-  /** How long ago the queue was last looked at successfully, in milliseconds: the one figure that shows a dead worker. */
-  readonly lastLookAgeMs: number;
-  /** Whether notifications arrive; polling goes on either way. */
-  readonly listening: boolean;
-}
 
 /**
  * Leases steps whose handlers it has, runs them, and settles their results. Make one for each service, call

@@ -19,7 +19,6 @@ export const condition = (
   whenFalse: readonly NodeJson[] = [],
   when = "true",
 ): NodeJson => {
-  // biome-ignore lint/suspicious/noThenProperty: the name of a side; a list is no function, so nothing awaits it.
   return { kind: "condition", name, when, then: whenTrue, else: whenFalse };
 };
 /** A savepoint. */
