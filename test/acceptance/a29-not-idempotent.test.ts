@@ -26,7 +26,7 @@ test("A29 a step that is not idempotent and whose worker dies is called once; it
   const definition = workflow<object>({ name: "transfer", version: 1 }).step(prepare).step(transfer).build();
   const cluster = await startCluster({ services: { prepare: [prepare] } });
   const cable = await layCable(cluster.url);
-  await cluster.addWorker("dying", [transfer], { connectionString: cable.url, leaseMs: 150, drainMs: 0, graceMs: 0 });
+  await cluster.addWorker("dying", [transfer], { connectionString: cable.url, leaseMs: 1_500, drainMs: 0, graceMs: 0 });
   const { instanceId } = await cluster.start(definition, {});
   await calls.begun("transfer");
   await cable.close();

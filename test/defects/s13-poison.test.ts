@@ -41,7 +41,7 @@ test("S13 a handler that kills its worker each time is leased maxAttempts times 
   const { instanceId } = await cluster.start(definition, {});
   for (const life of [1, 2, 3]) {
     const cable = await layCable(cluster.url);
-    const options = { connectionString: cable.url, leaseMs: 100, drainMs: 0, graceMs: 0 };
+    const options = { connectionString: cable.url, leaseMs: 1_000, drainMs: 0, graceMs: 0 };
     await cluster.addWorker(`life-${life}`, [step], options);
     await calls.begun("step", life);
     await cable.close();

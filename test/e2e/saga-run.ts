@@ -35,7 +35,7 @@ export interface SagaRun {
   survivors(): readonly number[];
 }
 
-const main = fileURLToPath(new URL("../../examples/order-saga/src/main.ts", import.meta.url));
+const main = fileURLToPath(import.meta.resolve("@floxy/example-order-saga/src/main.ts"));
 
 /** Starts a run in this environment, on top of our own. Without `DATABASE_URL` it uses an embedded server. */
 export const startSaga = (env: Readonly<Record<string, string>>, args: readonly string[] = []): SagaRun => {

@@ -78,7 +78,7 @@ test("a worker that is killed holds its steps no longer than its leases; another
   const { work, next, definition } = oneStep(calls, () => (calls.of("work").length <= 10 ? never.passed : "done"));
   const cluster = await startCluster();
   const cable = await layCable(cluster.url);
-  const options = { connectionString: cable.url, leaseMs: 300, drainMs: 0, graceMs: 0, concurrency: 10 };
+  const options = { connectionString: cable.url, leaseMs: 1_000, drainMs: 0, graceMs: 0, concurrency: 10 };
   const killed = await cluster.addWorker("killed", [work, next], options);
   const starts = await Promise.all(Array.from({ length: 15 }, () => cluster.start(definition, {})));
   await calls.begun("work", 10);
@@ -101,7 +101,7 @@ test("a zombie's late completion changes nothing and is recorded as step.refused
   );
   const cluster = await startCluster();
   const cable = await layCable(cluster.url);
-  const options = { connectionString: cable.url, leaseMs: 200, drainMs: 0, graceMs: 0 };
+  const options = { connectionString: cable.url, leaseMs: 1_000, drainMs: 0, graceMs: 0 };
   const zombie = await cluster.addWorker("zombie", [work], options);
   const { instanceId } = await cluster.start(definition, {});
   await calls.begun("work");

@@ -1,5 +1,5 @@
 /** The invariants of semantics §12, checked on what the database holds, without the product's own code. */
-import type { Cluster } from "./cluster.ts";
+import type pg from "pg";
 import { checkEvents } from "./event-invariants.ts";
 import { eventually } from "./eventually.ts";
 import type { EventFact, InstanceFacts } from "./snapshot.ts";
@@ -7,8 +7,18 @@ import { readFacts } from "./snapshot.ts";
 
 const terminal: ReadonlySet<string> = new Set(["completed", "failed", "cancelled", "aborted"]);
 
+/** What is checked: a cluster, as far as the invariants need it. */
+export interface Checked {
+  /** Whether an orchestrator still looks at notes. */
+  readonly isOrchestrated: boolean;
+  /** The handlers of each worker that there ever was, by its id. */
+  readonly handlersOf: ReadonlyMap<string, ReadonlySet<string>>;
+  connect(): Promise<pg.PoolClient>;
+  sql<Row extends object>(text: string): Promise<Row[]>;
+}
+
 /** Throws with all that is broken. Superfluous notes of ended instances are given time to be looked at. */
-export const assertInvariants = async (cluster: Cluster): Promise<void> => {
+export const assertInvariants = async (cluster: Checked): Promise<void> => {
   if (cluster.isOrchestrated) await eventually(() => areNotesGone(cluster), { deadlineMs: 5_000 });
   const client = await cluster.connect();
   try {
@@ -22,7 +32,7 @@ export const assertInvariants = async (cluster: Cluster): Promise<void> => {
   }
 };
 
-const areNotesGone = async (cluster: Cluster): Promise<boolean> => {
+const areNotesGone = async (cluster: Checked): Promise<boolean> => {
   const [row] = await cluster.sql<{ count: number }>(
     `SELECT count(*)::int FROM inbox JOIN instance USING (instance_id) WHERE finished_at IS NOT NULL`,
   );

@@ -49,11 +49,15 @@ export interface DoneBy {
   readonly by: string;
 }
 
+/** How long a call may take to begin, in milliseconds. */
+const begunDeadlineMs = 30_000;
+
 /** The log of all calls, and the maker of steps that write to it. */
 export class Recorder {
   readonly calls: Call[] = [];
   #place = 0;
-  #waiting: (() => void)[] = [];
+  /** Each looks whether what it waits for has begun, and says so once. */
+  #waiting: (() => boolean)[] = [];
 
   /** Makes a step. One attempt unless `retry` says otherwise. */
   step<const Name extends string, In = unknown, Out = DoneBy>(
@@ -112,13 +116,22 @@ export class Recorder {
     return endedAt !== undefined && endedAt < this.first(later).startedAt;
   }
 
-  /** Resolves with the n-th call of a label, when it has begun. */
-  async begun(label: string, count = 1): Promise<Call> {
-    for (;;) {
-      const call = this.of(label)[count - 1];
-      if (call !== undefined) return call;
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    }
+  /** Resolves with the n-th call of a label, when it has begun; rejects if it does not within 30 s. */
+  begun(label: string, count = 1): Promise<Call> {
+    return new Promise((resolve, reject) => {
+      const called = (): string => this.labels().slice(-20).join(", ");
+      const timer = setTimeout(() => {
+        reject(new Error(`call ${count} of '${label}' did not begin within ${begunDeadlineMs} ms; last: ${called()}`));
+      }, begunDeadlineMs);
+      const look = (): boolean => {
+        const call = this.of(label)[count - 1];
+        if (call === undefined) return false;
+        clearTimeout(timer);
+        resolve(call);
+        return true;
+      };
+      if (!look()) this.#waiting.push(look);
+    });
   }
 
   #testStep<Name extends string, In, Out>(
@@ -142,7 +155,7 @@ export class Recorder {
       ended: undefined,
     };
     this.calls.push(call);
-    for (const wake of this.#waiting.splice(0)) wake();
+    this.#waiting = this.#waiting.filter((look) => !look());
     try {
       const output = await run();
       call.ended = "returned";

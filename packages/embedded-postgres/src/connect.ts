@@ -67,13 +67,26 @@ const greet = (path: string): Promise<Hold | undefined> =>
     socket.setEncoding("utf8");
     socket.on("error", () => resolve(undefined));
     socket.on("close", () => resolve(undefined));
-    socket.on("data", (chunk) => {
+    socket.on("data", async (chunk) => {
       text += String(chunk);
       if (!text.endsWith("\n")) return;
+      const { url } = JSON.parse(text) as { url: string };
+      // A keeper whose server was killed just now may not know it yet.
+      if (!(await listens(Number(new URL(url).port)))) return void socket.destroy();
       socket.removeAllListeners("close");
       // The connection is held for its end, and must not keep this process from ending.
       socket.unref();
-      resolve({ url: (JSON.parse(text) as { url: string }).url, socket });
+      resolve({ url, socket });
+    });
+  });
+
+const listens = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const probe = createConnection({ host: "127.0.0.1", port });
+    probe.on("error", () => resolve(false));
+    probe.on("connect", () => {
+      probe.destroy();
+      resolve(true);
     });
   });
 

@@ -92,6 +92,12 @@ async function serve(port) {
   shell.stdin.on("error", () => {});
   let log = "";
   let serving = false;
+  // Of a server that ran, its end is enough; of one that did not start, what it wrote must be read to the end.
+  shell.once("exit", () => {
+    if (!serving) return;
+    rmSync(socket, { force: true });
+    end(0);
+  });
   const ended = new Promise((resolve) => shell.once("close", resolve));
   shell.stderr.setEncoding("utf8").on("data", (/** @type {string} */ text) => {
     process.stderr.write(text);
@@ -102,11 +108,9 @@ async function serve(port) {
     openSocket(port, shell);
   });
   await ended;
-  if (serving) {
-    rmSync(socket, { force: true });
-    end(0);
+  if (/lock file "postmaster.pid" already exists|could not bind IPv4 address|pre-existing shared memory/.test(log)) {
+    end(busy);
   }
-  if (/lock file "postmaster.pid" already exists|could not bind IPv4 address/.test(log)) end(busy);
   fail(log);
 }
 

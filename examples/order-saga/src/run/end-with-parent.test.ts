@@ -36,7 +36,7 @@ describe("a process whose parent is gone", { timeout: 30_000 }, () => {
   });
 });
 
-it("does not keep a process from ending by itself", async () => {
+it("does not keep a process from ending by itself", { timeout: 30_000 }, async () => {
   const { ended } = await childOf('console.log("done")');
   expect(await ended).toEqual([0, null]);
 });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
-import { sql } from "../store/testing.ts";
+import { sql } from "../store/testing/database.ts";
 import { noHints } from "./hints.ts";
 import { takeOverExpired } from "./takeover.ts";
 import { done, failed, fork, Stand, task } from "./testing/stand.ts";

@@ -1,12 +1,12 @@
 import { createServer } from "node:net";
-import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from "vitest";
 import type { DatabaseOptions } from "./database.ts";
 import { openDatabase } from "./database.ts";
 import { isTransient, isUnavailable } from "./database-error.ts";
 import type { Database } from "./executor.ts";
-import type { TestDatabase } from "./testing.ts";
-import { createTestDatabase, sql } from "./testing.ts";
-import { openProxy } from "./testing-proxy.ts";
+import type { TestDatabase } from "./testing/database.ts";
+import { createTestDatabase, eventually, sql } from "./testing/database.ts";
+import { openProxy } from "./testing/proxy.ts";
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -103,7 +103,7 @@ describe("transaction", () => {
     const numbers = await open({ connectionString: way.url }).transaction(async (tx) => {
       const letGo = way.hold();
       const answers = [1, 2, 3].map((n) => sql<{ n: number }>(tx, `SELECT ${n} AS n, 'statement ${n}'`));
-      await vi.waitFor(() => expect(way.sent()).toMatch(/statement 1.*statement 2.*statement 3/s));
+      await eventually(() => expect(way.sent()).toMatch(/statement 1.*statement 2.*statement 3/s));
       letGo();
       return Promise.all(answers);
     });
@@ -152,7 +152,9 @@ describe("transaction", () => {
     const error = await errorOf(
       db.transaction(async (tx) => {
         const pid = await pidOf(tx);
-        await expect.poll(() => sql(other, "SELECT FROM pg_stat_activity WHERE pid = $1", pid)).toEqual([]);
+        await eventually(async () =>
+          expect(await sql(other, "SELECT FROM pg_stat_activity WHERE pid = $1", pid)).toEqual([]),
+        );
         await pidOf(tx);
       }),
     );
@@ -210,7 +212,9 @@ describe("errors", () => {
       }),
     );
     expect(error).toMatchObject({ code: "DATABASE_UNAVAILABLE" });
-    await expect.poll(() => reported).toMatchObject([{ code: "DATABASE_UNAVAILABLE", cause: { code: "57P01" } }]);
+    await eventually(async () =>
+      expect(reported).toMatchObject([{ code: "DATABASE_UNAVAILABLE", cause: { code: "57P01" } }]),
+    );
     expect(await pidOf(db)).toBeGreaterThan(0);
   });
 
@@ -272,6 +276,18 @@ describe("errors", () => {
     await db.close();
     await db.close();
     await expect(pidOf(db)).rejects.toMatchObject({ code: "SHUTDOWN" });
+  });
+
+  it("closes soon inside a black hole, and leaves no socket behind", async () => {
+    const way = await openProxy(database.url);
+    onTestFinished(() => way.close());
+    const db = open({ connectionString: way.url });
+    await pidOf(db);
+    way.swallow = true;
+    const before = performance.now();
+    await db.close();
+    expect(performance.now() - before).toBeLessThan(3_000);
+    await eventually(() => expect(way.isForsaken()).toBe(true));
   });
 
   it("counts deadlocks, serialization failures and cancelled statements as transient, and not as unavailable", () => {

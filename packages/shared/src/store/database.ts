@@ -163,10 +163,19 @@ const openPool = (options: DatabaseOptions, connections: Set<pg.PoolClient>): pg
   return pool;
 };
 
-// The pool counts its connections as ended when it has said goodbye. Whoever drops the database next would still find them.
+/** How long to wait for the server to end a connection that we close, in milliseconds. */
+const farewellMs = 500;
+
+// The pool counts its connections as ended when it has said goodbye. Whoever drops the database next would still find
+// them; and through a black hole a goodbye takes a quarter of an hour, in which the process would not end.
 const endPool = async (pool: pg.Pool, connections: ReadonlySet<pg.PoolClient>): Promise<void> => {
+  await pool.end();
   const ends = [...connections].map((client) => new Promise((resolve) => client.once("end", resolve)));
-  await Promise.all([pool.end(), ...ends]);
+  const patience = setTimeout(() => {
+    for (const client of connections) client.connection.stream.destroy();
+  }, farewellMs);
+  await Promise.all(ends);
+  clearTimeout(patience);
 };
 
 const asNumber = (text: string): number => {

@@ -1,7 +1,7 @@
 import pg from "pg";
 import { expect, inject, it, onTestFinished } from "vitest";
 import { executorOf } from "./database.ts";
-import { createTestDatabase, sql } from "./testing.ts";
+import { createTestDatabase, sql } from "./testing/database.ts";
 
 it("writes in the caller's transaction, with the caller's client", async () => {
   const database = await createTestDatabase(inject("databaseUrl"));

@@ -5,10 +5,10 @@ import type { Database } from "./executor.ts";
 import type { ListenerOptions } from "./listener.ts";
 import { openListener } from "./listener.ts";
 import { createNotifier } from "./notifier.ts";
-import type { TestDatabase } from "./testing.ts";
-import { createTestDatabase, sql } from "./testing.ts";
-import type { TestProxy } from "./testing-proxy.ts";
-import { openProxy } from "./testing-proxy.ts";
+import type { TestDatabase } from "./testing/database.ts";
+import { createTestDatabase, eventually, sql } from "./testing/database.ts";
+import type { TestProxy } from "./testing/proxy.ts";
+import { openProxy } from "./testing/proxy.ts";
 
 let database: TestDatabase;
 let db: Database;
@@ -64,49 +64,50 @@ describe("a listener", () => {
     expect(listener.connected).toBe(false);
     listener.start();
     listener.start();
-    await vi.waitFor(() => expect(heard).toEqual(["connected", "resync"]));
+    await eventually(() => expect(heard).toEqual(["connected", "resync"]));
     expect(listener.connected).toBe(true);
     await tell("a", "b");
     await tell("c");
     await sql(db, "SELECT pg_notify('floxy_review', '[]'), pg_notify('floxy_abort', 'x')");
-    await vi.waitFor(() => expect(heard.slice(2)).toEqual(["ready a,b", "ready c", "abort *"]));
+    await eventually(() => expect(heard.slice(2)).toEqual(["ready a,b", "ready c", "abort *"]));
     expect(await backends()).toHaveLength(1);
   });
 
   it("does not hear another schema", async () => {
     const { listener, heard } = listen({ schema: 'other "one"' });
     listener.start();
-    await vi.waitFor(() => expect(heard).toContain("resync"));
+    await eventually(() => expect(heard).toContain("resync"));
     await tell("a");
     await sql(db, "SELECT pg_notify($1, $2)", channelName('other "one"', "ready"), '["b"]');
-    await vi.waitFor(() => expect(heard.slice(2)).toEqual(["ready b"]));
+    await eventually(() => expect(heard.slice(2)).toEqual(["ready b"]));
   });
 
   it("comes back after the server ended its connection, and asks for a look again", async () => {
     const { listener, heard, errors } = listen();
     listener.start();
-    await vi.waitFor(() => expect(heard).toContain("resync"));
+    await eventually(() => expect(heard).toContain("resync"));
     for (const pid of await backends()) await sql(db, "SELECT pg_terminate_backend($1)", pid);
-    await vi.waitFor(() => expect(heard.slice(2)).toEqual(["lost", "connected", "resync"]));
+    await eventually(() => expect(heard.slice(2)).toEqual(["lost", "connected", "resync"]));
     await tell("a");
-    await vi.waitFor(() => expect(heard.at(-1)).toBe("ready a"));
+    await eventually(() => expect(heard.at(-1)).toBe("ready a"));
     expect(errors).toMatchObject([{ code: "DATABASE_UNAVAILABLE" }]);
     expect(await backends()).toHaveLength(1);
   });
 
   it("notices a black hole by its heartbeat, and takes a new connection", async () => {
     const way = await lay();
-    const { listener, heard, errors } = listen({ connectionString: way.url, heartbeatMs: 30, deadlineMs: 150 });
+    // Long enough for a machine that is busy: a connection that is only slow must not count as lost.
+    const { listener, heard, errors } = listen({ connectionString: way.url, heartbeatMs: 30, deadlineMs: 1_500 });
     listener.start();
-    await vi.waitFor(() => expect(heard).toContain("resync"));
+    await eventually(() => expect(heard).toEqual(["connected", "resync"]));
     way.swallow = true;
-    await vi.waitFor(() => expect(heard.slice(2)).toEqual(["lost"]));
+    await eventually(() => expect(heard.slice(2)).toEqual(["lost"]));
     expect(listener.connected).toBe(false);
-    await vi.waitFor(() => expect(way.count()).toBeGreaterThan(2));
+    await eventually(() => expect(way.count()).toBeGreaterThan(1));
     way.swallow = false;
-    await vi.waitFor(() => expect(heard.slice(2)).toEqual(["lost", "connected", "resync"]));
+    await eventually(() => expect(heard.slice(2)).toEqual(["lost", "connected", "resync"]));
     await tell("a");
-    await vi.waitFor(() => expect(heard.at(-1)).toBe("ready a"));
+    await eventually(() => expect(heard.at(-1)).toBe("ready a"));
     expect(errors).toContainEqual(expect.objectContaining({ code: "DATABASE_UNAVAILABLE" }));
   });
 
@@ -114,19 +115,19 @@ describe("a listener", () => {
     const way = await lay();
     const { listener, heard } = listen({ connectionString: way.url });
     listener.start();
-    await vi.waitFor(() => expect(heard).toContain("resync"));
+    await eventually(() => expect(heard).toContain("resync"));
     way.swallow = true;
     const before = performance.now();
     await listener.close();
     expect(performance.now() - before).toBeLessThan(2_000);
-    await vi.waitFor(() => expect(way.isForsaken()).toBe(true));
+    await eventually(() => expect(way.isForsaken()).toBe(true));
   });
 
   it("keeps its connection while heartbeats come back", async () => {
     const way = await lay();
     const { listener, heard } = listen({ connectionString: way.url, heartbeatMs: 5, deadlineMs: 1_000 });
     listener.start();
-    await vi.waitFor(() => expect(heard).toContain("resync"));
+    await eventually(() => expect(heard).toContain("resync"));
     const beats = async () =>
       (
         await sql<{ at: string }>(
@@ -138,7 +139,7 @@ describe("a listener", () => {
         )
       )[0]?.at;
     const first = await beats();
-    await vi.waitFor(async () => expect(await beats()).not.toBe(first));
+    await eventually(async () => expect(await beats()).not.toBe(first));
     expect(way.count()).toBe(1);
     expect(heard).toEqual(["connected", "resync"]);
   });
@@ -151,7 +152,7 @@ describe("a listener", () => {
       random: () => 0.0625,
     });
     listener.start();
-    await vi.waitFor(() => expect(errors.length).toBeGreaterThanOrEqual(4));
+    await eventually(() => expect(errors.length).toBeGreaterThanOrEqual(4));
     await listener.close();
     expect(heard).toEqual(["lost"]);
     expect(errors[0]).toMatchObject({ code: "DATABASE_UNAVAILABLE", cause: { code: "ECONNREFUSED" } });
@@ -170,22 +171,22 @@ describe("a listener", () => {
       },
     });
     listener.start();
-    await vi.waitFor(() => expect(errors).toEqual([broken]));
+    await eventually(() => expect(errors).toEqual([broken]));
     await tell("a");
     await tell("b");
-    await vi.waitFor(() => expect(errors).toEqual([broken, broken, broken]));
+    await eventually(() => expect(errors).toEqual([broken, broken, broken]));
     expect(listener.connected).toBe(true);
   });
 
   it("hears nothing after close, leaves no connection, and does not start again", async () => {
     const { listener, heard } = listen();
     listener.start();
-    await vi.waitFor(() => expect(heard).toContain("resync"));
+    await eventually(() => expect(heard).toContain("resync"));
     await listener.close();
     await listener.close();
     listener.start();
     await tell("a");
-    await vi.waitFor(async () => expect(await backends()).toEqual([]));
+    await eventually(async () => expect(await backends()).toEqual([]));
     expect(heard).toEqual(["connected", "resync"]);
     expect(listener.connected).toBe(false);
   });
@@ -194,7 +195,7 @@ describe("a listener", () => {
     const { listener, heard } = listen();
     listener.start();
     await listener.close();
-    await vi.waitFor(async () => expect(await backends()).toEqual([]));
+    await eventually(async () => expect(await backends()).toEqual([]));
     expect(heard).toEqual([]);
   });
 

@@ -9,8 +9,8 @@ import type { Database } from "./executor.ts";
 import { migrate } from "./migrate.ts";
 import { readMigrations } from "./migration-file.ts";
 import { assertMigrated, migrationStatus, planMigrations } from "./migration-status.ts";
-import type { TestDatabase } from "./testing.ts";
-import { createTestDatabase, sql } from "./testing.ts";
+import type { TestDatabase } from "./testing/database.ts";
+import { createTestDatabase, sql } from "./testing/database.ts";
 
 let database: TestDatabase;
 beforeAll(async () => {

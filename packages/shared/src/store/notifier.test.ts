@@ -1,7 +1,8 @@
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { encodeItems, parseNotification } from "./channel.ts";
 import type { Executor } from "./executor.ts";
 import { createNotifier } from "./notifier.ts";
+import { eventually } from "./testing/database.ts";
 
 type Sent = readonly (readonly [channel: string, items: readonly string[]])[];
 
@@ -29,7 +30,7 @@ describe("a notifier", () => {
     notifier.notify("ready", ["a", "b"]);
     notifier.notify("ready", ["b", "c"]);
     notifier.notify("finished", ["1"]);
-    await vi.waitFor(() => expect(sent).toHaveLength(1));
+    await eventually(() => expect(sent).toHaveLength(1));
     expect(sent[0]).toEqual([
       ["floxy_ready", ["a", "b", "c"]],
       ["floxy_finished", ["1"]],
@@ -41,10 +42,10 @@ describe("a notifier", () => {
     const { db, sent, times } = recorder();
     const notifier = createNotifier({ db, minIntervalMs: 50 });
     notifier.notify("ready", ["a"]);
-    await vi.waitFor(() => expect(sent).toHaveLength(1));
+    await eventually(() => expect(sent).toHaveLength(1));
     notifier.notify("ready", ["b"]);
     notifier.notify("ready", ["c"]);
-    await vi.waitFor(() => expect(sent).toHaveLength(2));
+    await eventually(() => expect(sent).toHaveLength(2));
     expect(sent[1]).toEqual([["floxy_ready", ["b", "c"]]]);
     expect((times[1] ?? 0) - (times[0] ?? 0)).toBeGreaterThan(45);
     await notifier.close();
@@ -60,12 +61,12 @@ describe("a notifier", () => {
     );
     const notifier = createNotifier({ db, minIntervalMs: 0 });
     notifier.notify("ready", ["a"]);
-    await vi.waitFor(() => expect(sent).toHaveLength(1));
+    await eventually(() => expect(sent).toHaveLength(1));
     notifier.notify("ready", ["b"]);
     await new Promise((resolve) => setImmediate(resolve));
     expect(sent).toHaveLength(1);
     answered();
-    await vi.waitFor(() => expect(sent).toHaveLength(2));
+    await eventually(() => expect(sent).toHaveLength(2));
     answered();
     await notifier.close();
   });
@@ -74,7 +75,7 @@ describe("a notifier", () => {
     const { db, sent } = recorder();
     const notifier = createNotifier({ db, minIntervalMs: 60_000 });
     notifier.notify("ready", ["a"]);
-    await vi.waitFor(() => expect(sent).toHaveLength(1));
+    await eventually(() => expect(sent).toHaveLength(1));
     notifier.notify("ready", ["b"]);
     await notifier.close();
     notifier.notify("ready", ["c"]);
@@ -111,7 +112,7 @@ describe("a notifier", () => {
     };
     const notifier = createNotifier({ db, minIntervalMs: 0, onError });
     notifier.notify("ready", ["a"]);
-    await vi.waitFor(() => expect(errors).toEqual([failure]));
+    await eventually(() => expect(errors).toEqual([failure]));
     notifier.notify("ready", ["b"]);
     await notifier.close();
     expect(sent.flat().map(([, items]) => items)).toEqual([["a"], ["b"]]);

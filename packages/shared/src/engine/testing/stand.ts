@@ -5,7 +5,7 @@ import type { Database } from "../../store/executor.ts";
 import type { LeasedStep } from "../../store/queue.ts";
 import { claim } from "../../store/queue.ts";
 import type { SettleResult } from "../../store/settle.ts";
-import { createTestDatabase, sql } from "../../store/testing.ts";
+import { createTestDatabase, sql } from "../../store/testing/database.ts";
 import type { GraphCache } from "../graphs.ts";
 import { createGraphCache, registerDefinition } from "../graphs.ts";
 import type { Hints } from "../hints.ts";

@@ -71,12 +71,12 @@ export const createLog = (): { readonly logger: Logger; readonly lines: Line[] }
 /** Answers a statement, or throws. */
 export type Answer = (values: readonly unknown[]) => readonly object[] | Promise<readonly object[]>;
 
-/** A database that answers as it is told, and counts what it is asked. */
+/** A database that answers as it is told, by the name of the statement or `*`, and keeps what it is asked. */
 export const fakeDatabase = (answers: Readonly<Record<string, Answer>>) => {
   const asked: { readonly name: string; readonly values: readonly unknown[] }[] = [];
   const query = async <Row extends object>(statement: Statement, values: readonly unknown[] = []): Promise<Row[]> => {
     asked.push({ name: statement.name, values });
-    const answer = answers[statement.name];
+    const answer = answers[statement.name] ?? answers["*"];
     if (answer === undefined) throw new Error(`nobody said what ${statement.name} answers`);
     return [...(await answer(values))] as Row[];
   };
