@@ -13,7 +13,8 @@ export const isUnavailable = (error: unknown): boolean =>
 
 /**
  * Whether the same call may succeed if it is simply repeated: all that {@link isUnavailable} says, a deadlock, a
- * serialization failure, a lock timeout, a cancelled statement, a prepared statement that went stale.
+ * serialization failure, a lock timeout, a cancelled statement, a full disk or memory, a prepared statement that went
+ * stale.
  */
 export const isTransient = (error: unknown): boolean =>
   isUnavailable(error) || transientCode.test(codeOf(error)) || isStalePlan(error);
@@ -78,7 +79,7 @@ const unavailableCode =
   /^(08...|57P..|53300|25006|25P0[34]|E(CONN(REFUSED|RESET|ABORTED)|PIPE|TIMEDOUT|(HOST|NET)(UNREACH|DOWN)|NOTFOUND|AI_AGAIN))$/;
 
 // Deadlock, serialization failure, lock not available, cancelled (statement_timeout).
-const transientCode = /^(40P01|40001|55P03|57014)$/;
+const transientCode = /^(40P01|40001|55P03|57014|53...|58030)$/;
 
 const sqlState = /^[0-9A-Z]{5}$/;
 

@@ -186,14 +186,14 @@ describe("errors", () => {
   });
 
   it("says DATABASE_UNAVAILABLE when a statement takes too long, and drops its connection", async () => {
-    const db = open({ maxConnections: 1, queryTimeoutMs: 100 });
+    const db = open({ maxConnections: 1, queryTimeoutMs: 1_000 });
     const before = await pidOf(db);
     await expect(sql(db, "SELECT pg_sleep(60)")).rejects.toMatchObject({ code: "DATABASE_UNAVAILABLE" });
     expect(await pidOf(db)).not.toBe(before);
   });
 
   it("says DATABASE_UNAVAILABLE when all connections stay lent", async () => {
-    const db = open({ maxConnections: 1, connectionTimeoutMs: 50 });
+    const db = open({ maxConnections: 1, connectionTimeoutMs: 1_000 });
     const error = await db.transaction(() => errorOf(pidOf(db)));
     expect(error).toMatchObject({ code: "DATABASE_UNAVAILABLE" });
   });
@@ -286,7 +286,7 @@ describe("errors", () => {
     way.swallow = true;
     const before = performance.now();
     await db.close();
-    expect(performance.now() - before).toBeLessThan(3_000);
+    expect(performance.now() - before).toBeLessThan(5_000);
     await eventually(() => expect(way.isForsaken()).toBe(true));
   });
 
@@ -295,6 +295,7 @@ describe("errors", () => {
       const error = Object.assign(new Error("x"), { code });
       expect([isTransient(error), isUnavailable(error)]).toEqual([true, false]);
     }
+    expect(isTransient(Object.assign(new Error("disk full"), { code: "53100" }))).toBe(true);
     expect(isTransient(Object.assign(new Error("x"), { code: "23505" }))).toBe(false);
   });
 });
