@@ -10,7 +10,7 @@ interface Order {
 test.each([
   { amount: 150, side: "then", taken: ["review", "approve"], skipped: ["accept"] },
   { amount: 50, side: "else", taken: ["accept"], skipped: ["review", "approve"] },
-])("A6 condition: with $amount the side '$side' runs, the other is skipped, the common step runs", async (given) => {
+])("A6 condition: with $amount the side $side runs, the other is skipped, the common step runs", async (given) => {
   const calls = new Recorder();
   const pass = (order: Order): Order => order;
   const [rate, review, approve, accept, file] = [
@@ -42,7 +42,7 @@ test.each([
   { amount: 150, side: "then", expected: ["rate", "review", "file"] },
   { amount: 50, side: "else", expected: ["rate", "file"] },
 ])(
-  "A7 condition whose side is empty: with $amount the flow passes through '$side'",
+  "A7 condition whose side is empty: with $amount the flow passes through $side",
   async ({ amount, side, expected }) => {
     const calls = new Recorder();
     const pass = (order: Order): Order => order;

@@ -79,35 +79,37 @@ const created = async (cluster: Cluster, instanceId: string): Promise<string[]> 
   return rows.map(({ node }) => node).toSorted();
 };
 
-test.each([
+for (const { number, side, amount, ran, other } of [
   { number: "A22", side: "else", amount: 50, ran: ["accept", "file"], other: ["approve", "review"] },
   { number: "A23", side: "then", amount: 500, ran: ["review", "approve"], other: ["accept", "file"] },
-])("$number the $side side fails in sequence: only what ran is rolled back", async ({ amount, ran, other }) => {
-  const calls = new Recorder();
-  const { definition, services } = inSequence(calls);
-  const cluster = await startCluster({ services });
-  const view = await cluster.run(definition, { amount });
-  expect(view.status).toBe("failed");
-  expect(calls.labels()).toEqual([
-    "prepare",
-    ...ran,
-    ...ran.toReversed().map((name) => `undo ${name}`),
-    "undo prepare",
-  ]);
-  expect(await created(cluster, view.instanceId)).toEqual(["is-large", "prepare", ...ran].toSorted());
-  const statuses = statusesOf(view);
-  for (const name of ["prepare", "is-large", ...ran]) expect(statuses[name], name).toBe("rolled_back");
-  for (const name of [...other, "after"]) expect(statuses[name], name).toBe("skipped");
-});
+]) {
+  test(`${number} the '${side}' side fails in sequence: only what ran is rolled back`, async () => {
+    const calls = new Recorder();
+    const { definition, services } = inSequence(calls);
+    const cluster = await startCluster({ services });
+    const view = await cluster.run(definition, { amount });
+    expect(view.status).toBe("failed");
+    expect(calls.labels()).toEqual([
+      "prepare",
+      ...ran,
+      ...ran.toReversed().map((name) => `undo ${name}`),
+      "undo prepare",
+    ]);
+    expect(await created(cluster, view.instanceId)).toEqual(["is-large", "prepare", ...ran].toSorted());
+    const statuses = statusesOf(view);
+    for (const name of ["prepare", "is-large", ...ran]) expect(statuses[name], name).toBe("rolled_back");
+    for (const name of [...other, "after"]) expect(statuses[name], name).toBe("skipped");
+  });
+}
 
-test.each([
+for (const given of [
   { number: "A24", side: "else", amount: 50, rightFails: true },
   { number: "A24", side: "else", amount: 50, rightFails: false },
   { number: "A25", side: "then", amount: 500, rightFails: true },
   { number: "A25", side: "then", amount: 500, rightFails: false },
-])(
-  "$number the $side side fails inside branches of a fork (both: $rightFails): only what ran is rolled back",
-  async (given) => {
+]) {
+  const where = given.rightFails ? "both branches" : "one branch";
+  test(`${given.number} the '${given.side}' side fails inside ${where} of a fork: only what ran is rolled back`, async () => {
     const calls = new Recorder();
     const { definition, services } = inBranches(calls, given.rightFails);
     const cluster = await startCluster({ services });
@@ -117,7 +119,7 @@ test.each([
     const other = side === "then" ? "else" : "then";
     const forward = calls.labels().filter((label) => !label.startsWith("undo"));
     const undone = calls.labels().filter((label) => label.startsWith("undo"));
-    // The right branch may have been stopped on its way; the left one ran to its failure for certain, or was stopped too.
+    // A branch may have been stopped on its way by the failure of the other.
     expect(undone.toSorted()).toEqual(forward.map((name) => `undo ${name}`).toSorted());
     expect(undone.at(-1)).toBe("undo start");
     for (const branch of ["left", "right"]) {
@@ -131,5 +133,5 @@ test.each([
     expect(nodes.filter((node) => node.includes(`-${other}`))).toEqual([]);
     expect(nodes).not.toContain("after");
     expect(statusesOf(view).after).toBe("skipped");
-  },
-);
+  });
+}

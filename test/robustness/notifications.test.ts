@@ -45,7 +45,7 @@ test("with notifications nobody waits for a poll: a whole saga with a rollback e
   expect((await cluster.run(bad, {})).status).toBe("failed");
 });
 
-test("two orchestrators at once share the work: every instance ends, every join fires once", async () => {
+test("several orchestrators at once share the work: every instance ends, every join fires once", async () => {
   const calls = new Recorder();
   const { good, bad, services } = shop(calls);
   const cluster = await startCluster({ services, orchestrators: 3 });

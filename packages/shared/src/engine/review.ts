@@ -2,7 +2,7 @@
  * Reviewing instances: an orchestrator takes notes from the inbox, locks the instances, loads their state, lets the
  * core decide, and writes the decisions, all in one transaction. Any number of orchestrators share the work.
  */
-import type { Decision, InstanceState } from "../core/model.ts";
+import type { Decision, InstanceState, StepState } from "../core/model.ts";
 import type { Needs } from "../core/needs.ts";
 import { needsOfReview, review } from "../core/review.ts";
 import type { Graph } from "../definition/graph.ts";
@@ -10,11 +10,12 @@ import { isTransient } from "../store/database-error.ts";
 import type { NewEvent } from "../store/event.ts";
 import { appendEvents } from "../store/event.ts";
 import type { Database, Executor } from "../store/executor.ts";
-import type { InboxRow, InstanceUpdate, LockedInstance } from "../store/review.ts";
+import type { InboxRow, InstanceUpdate, LockedInstance, QueuedStateRow } from "../store/review.ts";
 import {
   changeSteps,
   enqueueSteps,
   insertRecords,
+  loadQueue,
   loadSteps,
   lockInstances,
   lockQueue,
@@ -109,9 +110,8 @@ const decideAll = async (
 const loadStates = async (tx: Executor, instances: readonly LockedInstance[]): Promise<Map<string, InstanceState>> => {
   const ids = instances.map(({ instanceId }) => instanceId);
   if (ids.length === 0) return new Map();
-  const [steps, queued] = await Promise.all([loadSteps(tx, ids), lockQueue(tx, ids)]);
-  const stepsOf = groupByNode(steps);
-  const queueOf = groupByNode(queued);
+  const stepsOf = groupByNode(await loadSteps(tx, ids));
+  const queueOf = groupByNode(await loadQueues(tx, instances, stepsOf));
   return new Map(
     instances.map(({ instanceId, status, cause, boundary }) => [
       instanceId,
@@ -124,6 +124,24 @@ const loadStates = async (tx: Executor, instances: readonly LockedInstance[]): P
       },
     ]),
   );
+};
+
+// Workers pass over rows that are locked, and would find them only at their next poll. So only a freeze locks them, which
+// takes back what could be leased meanwhile; a rollback reads what is there, and a join does not look at the queue.
+const loadQueues = async (
+  tx: Executor,
+  instances: readonly LockedInstance[],
+  stepsOf: ReadonlyMap<string, ReadonlyMap<string, StepState>>,
+): Promise<QueuedStateRow[]> => {
+  const hasFailed = (instanceId: string): boolean =>
+    [...(stepsOf.get(instanceId)?.values() ?? [])].some(({ status }) => status === "failed");
+  const idsOf = (some: readonly LockedInstance[]): string[] => some.map(({ instanceId }) => instanceId);
+  const running = instances.filter(({ status }) => status === "running");
+  const [freezing, undoing] = await Promise.all([
+    lockQueue(tx, idsOf(running.filter(({ instanceId }) => hasFailed(instanceId)))),
+    loadQueue(tx, idsOf(instances.filter(({ status }) => status !== "running"))),
+  ]);
+  return [...freezing, ...undoing];
 };
 
 const groupByNode = <R extends { readonly instanceId: string; readonly node: string }>(

@@ -3,6 +3,7 @@ import type { Advance } from "../core/model.ts";
 import type { StepError } from "../vocabulary/error.ts";
 import type { JsonObject } from "../vocabulary/json.ts";
 import type { InstanceStatus } from "../vocabulary/status.ts";
+import { enqueueText } from "./enqueue.ts";
 import type { Executor, Statement } from "./executor.ts";
 import { columns, statement } from "./executor.ts";
 
@@ -76,15 +77,15 @@ passed AS (
   JOIN fresh f ON f.ordinal = r.parent
   RETURNING instance_id, node, status, side, error
 ),
-enqueued AS (
-  INSERT INTO ${schema}.queue (instance_id, node, lane, handler, state, priority, key, ready_at, epoch, timeout_ms, input_from)
-  SELECT f.instance_id, e.node, 'forward', e.handler, CASE WHEN e.delay_ms > 0 THEN 'delayed' ELSE 'ready' END,
-         coalesce(e.priority, f.priority),
-         ${schema}.priority_key(statement_timestamp() + e.delay_ms * interval '1 ms', coalesce(e.priority, f.priority), 'forward'),
-         statement_timestamp() + e.delay_ms * interval '1 ms', 0, e.timeout_ms, e.input_from
-  FROM unnest($18::int[], $19::text[], $20::text[], $21::int[], $22::bigint[], $23::bigint[], $24::text[])
-    AS e(parent, node, handler, priority, delay_ms, timeout_ms, input_from)
-  JOIN fresh f ON f.ordinal = e.parent
+enqueued AS (${enqueueText(schema, {
+    instanceId: "f.instance_id",
+    lane: "'forward'",
+    priority: "f.priority",
+    epoch: "0",
+    from: `FROM unnest($18::int[], $19::text[], $20::text[], $21::int[], $22::bigint[], $23::bigint[], $24::text[])
+           AS e(parent, node, handler, priority, delay_ms, timeout_ms, input_from)
+         JOIN fresh f ON f.ordinal = e.parent`,
+  })}
 ),
 noted AS (INSERT INTO ${schema}.inbox (instance_id) SELECT instance_id FROM fresh WHERE review),
 told AS (

@@ -6,6 +6,7 @@ import type { Enqueue, NodeRecord, StepChange } from "../core/model.ts";
 import type { Side } from "../definition/graph.ts";
 import type { StepError } from "../vocabulary/error.ts";
 import type { InstanceStatus, Lane, Outcome, QueueState, StepStatus } from "../vocabulary/status.ts";
+import { enqueueText } from "./enqueue.ts";
 import type { Executor, Statement } from "./executor.ts";
 import { columns, statement } from "./executor.ts";
 
@@ -105,7 +106,7 @@ SELECT instance_id AS "instanceId", node, status, outcome, side, error::jsonb AS
 FROM ${schema}.step WHERE instance_id = ANY ($1::text[]) ORDER BY instance_id, finished_at, node`,
 );
 
-/** A row of the queue, locked: while it is, no worker can claim it. */
+/** A row of the queue. */
 export interface QueuedStateRow {
   readonly instanceId: string;
   readonly node: string;
@@ -115,17 +116,25 @@ export interface QueuedStateRow {
   readonly inputFrom: string | null;
 }
 
-/** Loads and locks what locked instances have in the queue. */
-export const lockQueue = (db: Executor, instanceIds: readonly string[]): Promise<QueuedStateRow[]> =>
-  db.query<QueuedStateRow>(queueStatement, [instanceIds]);
+/**
+ * Loads what locked instances have in the queue. Rows leave it only under their instance's lock, but `ready` ones can be
+ * leased meanwhile.
+ */
+export const loadQueue = async (db: Executor, instanceIds: readonly string[]): Promise<QueuedStateRow[]> =>
+  instanceIds.length === 0 ? [] : db.query<QueuedStateRow>(loadQueueStatement, [instanceIds]);
 
-const queueStatement: Statement = statement(
-  "lock_queue",
-  (schema) => `
+/** Loads and locks what locked instances have in the queue, so that none of it can be leased meanwhile. */
+export const lockQueue = async (db: Executor, instanceIds: readonly string[]): Promise<QueuedStateRow[]> =>
+  instanceIds.length === 0 ? [] : db.query<QueuedStateRow>(lockQueueStatement, [instanceIds]);
+
+const queueText = (schema: string): string => `
 SELECT instance_id AS "instanceId", node, lane, state, attempt, input_from AS "inputFrom"
 FROM ${schema}.queue WHERE instance_id = ANY ($1::text[])
-ORDER BY instance_id, node FOR UPDATE`,
-);
+ORDER BY instance_id, node`;
+
+const loadQueueStatement: Statement = statement("load_queue", queueText);
+
+const lockQueueStatement: Statement = statement("lock_queue", (schema) => `${queueText(schema)} FOR UPDATE`);
 
 /** A change of an instance's row; `null` keeps a field. */
 export interface InstanceUpdate {
@@ -235,15 +244,14 @@ export const enqueueSteps = async (
   await db.query(enqueueStatement, columns(steps, keys));
 };
 
-const enqueueStatement: Statement = statement(
-  "enqueue_steps",
-  (schema) => `
-INSERT INTO ${schema}.queue (instance_id, node, lane, handler, state, priority, key, ready_at, epoch, timeout_ms, input_from)
-SELECT e.instance_id, e.node, e.lane, e.handler, CASE WHEN e.delay_ms > 0 THEN 'delayed' ELSE 'ready' END,
-       coalesce(e.priority, i.priority),
-       ${schema}.priority_key(statement_timestamp() + e.delay_ms * interval '1 ms', coalesce(e.priority, i.priority), e.lane),
-       statement_timestamp() + e.delay_ms * interval '1 ms', i.epoch, e.timeout_ms, e.input_from
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::bigint[], $7::bigint[], $8::text[])
-  AS e(instance_id, node, lane, handler, priority, delay_ms, timeout_ms, input_from)
-JOIN ${schema}.instance i ON i.instance_id = e.instance_id`,
+const enqueueStatement: Statement = statement("enqueue_steps", (schema) =>
+  enqueueText(schema, {
+    instanceId: "e.instance_id",
+    lane: "e.lane",
+    priority: "i.priority",
+    epoch: "i.epoch",
+    from: `FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::bigint[], $7::bigint[], $8::text[])
+             AS e(instance_id, node, lane, handler, priority, delay_ms, timeout_ms, input_from)
+           JOIN ${schema}.instance i ON i.instance_id = e.instance_id`,
+  }),
 );

@@ -5,6 +5,7 @@
  */
 import type { Advance } from "../core/model.ts";
 import type { Outcome } from "../vocabulary/status.ts";
+import { enqueueText } from "./enqueue.ts";
 import type { Executor, Statement } from "./executor.ts";
 import { columns, statement } from "./executor.ts";
 
@@ -203,17 +204,17 @@ passed AS (
     = (excluded.status, excluded.outcome, excluded.side, excluded.error, excluded.input_from, NULL, excluded.finished_at)
   RETURNING t.instance_id, t.node, t.status, t.side, t.error
 ),
-enqueued AS (
-  INSERT INTO ${schema}.queue (instance_id, node, lane, handler, state, priority, key, ready_at, epoch, timeout_ms, input_from)
-  SELECT j.instance_id, e.node, 'forward', e.handler, CASE WHEN e.delay_ms > 0 THEN 'delayed' ELSE 'ready' END,
-         coalesce(e.priority, l.priority),
-         ${schema}.priority_key(statement_timestamp() + e.delay_ms * interval '1 ms', coalesce(e.priority, l.priority), 'forward'),
-         statement_timestamp() + e.delay_ms * interval '1 ms', j.epoch, e.timeout_ms, e.input_from
-  FROM unnest($19::int[], $20::text[], $21::text[], $22::int[], $23::bigint[], $24::bigint[], $25::text[])
-    AS e(parent, node, handler, priority, delay_ms, timeout_ms, input_from)
-  JOIN judged j ON j.ordinal = e.parent
-  JOIN locked l ON l.instance_id = j.instance_id
-  WHERE j.flows
+enqueued AS (${enqueueText(schema, {
+    instanceId: "j.instance_id",
+    lane: "'forward'",
+    priority: "l.priority",
+    epoch: "j.epoch",
+    from: `FROM unnest($19::int[], $20::text[], $21::text[], $22::int[], $23::bigint[], $24::bigint[], $25::text[])
+           AS e(parent, node, handler, priority, delay_ms, timeout_ms, input_from)
+         JOIN judged j ON j.ordinal = e.parent
+         JOIN locked l ON l.instance_id = j.instance_id
+         WHERE j.flows`,
+  })}
 ),
 finished AS (
   UPDATE ${schema}.instance i

@@ -1,0 +1,24 @@
+/** How a row enters the queue; the same wherever it comes from. */
+
+/** What differs between those who put steps into the queue, as SQL. The steps to put are `e`. */
+export interface EnqueueSource {
+  readonly instanceId: string;
+  readonly lane: string;
+  /** The priority of a step that has none of its own. */
+  readonly priority: string;
+  readonly epoch: string;
+  /** FROM and WHERE. */
+  readonly from: string;
+}
+
+/** The INSERT of steps into the queue: ready, or delayed until their time, with the aged priority key written once. */
+export const enqueueText = (schema: string, source: EnqueueSource): string => `
+  INSERT INTO ${schema}.queue (instance_id, node, lane, handler, state, priority, key, ready_at, epoch, timeout_ms, input_from)
+  SELECT s.instance_id, s.node, s.lane, s.handler, CASE WHEN s.delay_ms > 0 THEN 'delayed' ELSE 'ready' END, s.priority,
+         ${schema}.priority_key(s.ready_at, s.priority, s.lane), s.ready_at, s.epoch, s.timeout_ms, s.input_from
+  FROM (
+    SELECT ${source.instanceId} AS instance_id, ${source.lane} AS lane, ${source.epoch} AS epoch, e.node, e.handler,
+           coalesce(e.priority, ${source.priority}) AS priority, e.delay_ms, e.timeout_ms, e.input_from,
+           statement_timestamp() + e.delay_ms * interval '1 ms' AS ready_at
+    ${source.from}
+  ) AS s`;
