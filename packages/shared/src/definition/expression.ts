@@ -42,7 +42,11 @@ const kept = new Map<Expression, Outcome>();
 const programs = new WeakMap<CompiledExpression, CelProgram>();
 
 /** Checks an expression and makes it ready. Throws `EXPRESSION_INVALID` with all problems. Remembers what it made. */
-export const compileExpression = (text: Expression): CompiledExpression => {
+export const compileExpression = (text: unknown): CompiledExpression => {
+  if (typeof text !== "string") {
+    const problems = checkExpression(text);
+    throw new FloxyError("EXPRESSION_INVALID", `an expression must be text, not ${JSON.stringify(text)}`, { problems });
+  }
   const outcome = outcomeOf(text);
   if ("compiled" in outcome) return outcome.compiled;
   const problems = outcome.faults.map((fault) => ({ path: "", ...fault }));

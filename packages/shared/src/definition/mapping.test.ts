@@ -44,6 +44,13 @@ describe("evaluateMapping", () => {
     expect(Object.getPrototypeOf(result)).toBe(Object.prototype);
   });
 
+  it("refuses an expression that is not text", () => {
+    for (const expression of [false, 1, null, ["value"], { $: "value" }]) {
+      expect(() => evaluateMapping({ list: [{ $: expression }] }, scope)).toThrow(/an expression must be text, not/);
+      expect(() => mappingReferences({ $: expression })).toThrow(/an expression must be text, not/);
+    }
+  });
+
   it("never throws anything but a FloxyError", () => {
     const text = fc.oneof(
       fc.string(),

@@ -6,7 +6,7 @@ import { jsonDepthLimit } from "../vocabulary/limit.ts";
 import { at } from "../vocabulary/path.ts";
 import type { ExpressionScope, References } from "./expression.ts";
 import { checkExpression, compileExpression, evaluate, evaluateIfPresent } from "./expression.ts";
-import type { Expression, Mapping } from "./model.ts";
+import type { Mapping } from "./model.ts";
 
 /** What is wrong with a mapping: its expressions, and its depth. */
 export const checkMapping = (mapping: Mapping, path = "input"): readonly Problem[] => {
@@ -34,7 +34,7 @@ export const mappingExpressions = (mapping: Mapping, path = "input"): readonly (
 
 /** What the expressions of a valid mapping use of their scope, together. Throws `EXPRESSION_INVALID`. */
 export const mappingReferences = (mapping: Mapping): References => {
-  const all = mappingExpressions(mapping).map(([, text]) => compileExpression(text as Expression).references);
+  const all = mappingExpressions(mapping).map(([, text]) => compileExpression(text).references);
   return {
     input: all.some(({ input }) => input),
     value: all.some(({ value }) => value),
@@ -58,7 +58,7 @@ const fill = (template: Mapping, scope: ExpressionScope, depth: number): Json | 
   }
   const hole = holeOf(template);
   if (hole !== null) {
-    const compiled = compileExpression(hole.expression as Expression);
+    const compiled = compileExpression(hole.expression);
     return hole.key === "$" ? evaluate(compiled, scope) : evaluateIfPresent(compiled, scope);
   }
   if (typeof template !== "object" || template === null) return template;
