@@ -112,10 +112,12 @@ class Sidecar implements Orchestrator {
       onTick: (report) => this.#onTick(report),
       onPostponed: (instanceId, error) => {
         this.#metrics.postponed();
-        this.#log.error(
-          { instanceId, error: errorField(error) },
-          "an instance could not be reviewed; trying again later",
-        );
+        const fields = { instanceId, error: errorField(error) };
+        this.#log.error(fields, "an instance could not be reviewed; trying again later");
+      },
+      onNotTakenOver: (instanceId, error) => {
+        const fields = { instanceId, error: errorField(error) };
+        this.#log.error(fields, "an expired lease could not be taken over; trying again later");
       },
       onSample: createQueueMetrics(factory),
     });

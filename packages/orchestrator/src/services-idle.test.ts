@@ -48,6 +48,7 @@ const start = (db: Database, clock: FakeClock, listening: boolean) => {
     publish: () => {},
     onTick: () => {},
     onPostponed: () => {},
+    onNotTakenOver: () => {},
     onSample: () => {},
   });
   for (const service of Object.values(services)) service.start();

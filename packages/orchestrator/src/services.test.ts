@@ -43,6 +43,9 @@ const startServices = (names: readonly (keyof Services)[] = ["review", "timer", 
     publish: () => {},
     onTick: (report) => reports.push(report),
     onPostponed: (instanceId) => postponed.push(instanceId),
+    onNotTakenOver: (_, error) => {
+      throw error;
+    },
     onSample: () => {},
   });
   for (const name of names) services[name].start();

@@ -25,6 +25,7 @@ export interface ServicesOptions {
   readonly publish: (hints: Hints) => void;
   readonly onTick: (report: TickReport) => void;
   readonly onPostponed: (instanceId: string, error: unknown) => void;
+  readonly onNotTakenOver: (instanceId: string, error: unknown) => void;
   readonly onSample: (sample: QueueSample) => void;
 }
 
@@ -67,7 +68,13 @@ export const createServices = (options: ServicesOptions): Services => {
     ),
     timer: createService(timerDuty({ ...common, pace: pace() }), options),
     lease: createService(
-      leaseDuty({ ...common, pace: pace(), pollMs: leasePollMs, orchestratorId: options.orchestratorId }),
+      leaseDuty({
+        ...common,
+        pace: pace(),
+        pollMs: leasePollMs,
+        orchestratorId: options.orchestratorId,
+        onNotTakenOver: options.onNotTakenOver,
+      }),
       options,
     ),
     sample: createService(

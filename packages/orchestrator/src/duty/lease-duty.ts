@@ -18,6 +18,7 @@ export interface LeaseDutyOptions {
   /** Who takes over, for events and messages. */
   readonly orchestratorId: string;
   readonly publish: (hints: Hints) => void;
+  readonly onNotTakenOver: (instanceId: string, error: unknown) => void;
 }
 
 /** The shortest wait for a lease: two copies that wait for the same one do not hammer the database. */
@@ -25,7 +26,7 @@ const shortestWaitMs = 10;
 
 /** Makes the duty. It sleeps until the next lease expires; most are extended before, so it looks before it acts. */
 export const leaseDuty = (options: LeaseDutyOptions): Duty => {
-  const { db, graphs, due, pace, batchSize, pollMs, orchestratorId, publish } = options;
+  const { db, graphs, due, pace, batchSize, pollMs, orchestratorId, publish, onNotTakenOver } = options;
   let fresh = true;
   return {
     name: "lease",
@@ -38,7 +39,8 @@ export const leaseDuty = (options: LeaseDutyOptions): Duty => {
         return { handled: 0, nextMs: Math.max(shortestWaitMs, Math.min(leaseMs ?? pollMs, pollMs)) };
       }
       const hints = noHints();
-      const { taken } = await takeOverExpired(db, graphs, { limit: batchSize, workerId: orchestratorId, hints });
+      const params = { limit: batchSize, workerId: orchestratorId, hints, onNotTakenOver };
+      const taken = await takeOverExpired(db, graphs, params);
       publish(hints);
       fresh = true;
       if (taken > 0) pace.reset();

@@ -20,6 +20,10 @@ const newGate = () => {
   return { promise, resolve };
 };
 
+const unexpected = (_: string, error: unknown): never => {
+  throw error;
+};
+
 const twoBranches = () => [
   task("first"),
   fork("both", { left: [task("a1"), task("a2")], right: [task("b1"), task("b2")] }),
@@ -169,8 +173,8 @@ describe("a result", () => {
     const zombie = await stand.lease(1);
     await expect
       .poll(async () => {
-        const params = { limit: 10, workerId: "orchestrator", hints: stand.hints };
-        return (await takeOverExpired(stand.db, stand.graphs, params)).taken;
+        const params = { limit: 10, workerId: "orchestrator", hints: stand.hints, onNotTakenOver: unexpected };
+        return takeOverExpired(stand.db, stand.graphs, params);
       })
       .toBe(1);
     const heir = await stand.lease();
@@ -178,6 +182,21 @@ describe("a result", () => {
     expect(await stand.settle([heir.get("a"), { kind: "completed", output: '"heir"' }])).toEqual(["settled"]);
     expect(await stand.view(id)).toMatchObject({ status: "completed", output: "heir" });
     expect(await stand.story(id)).toContain("step.refused a");
+  });
+
+  it("is taken over though another instance's definition cannot be loaded, and that one is reported", async () => {
+    const good = await stand.start([task("a", { retry: { maxAttempts: 2, delayMs: 0 } })]);
+    const bad = await stand.start([task("b")]);
+    await stand.lease(1);
+    await sql(stand.db, "UPDATE {schema}.instance SET definition_name = 'gone' WHERE instance_id = $1", bad);
+    const expired = "SELECT FROM {schema}.queue WHERE lease_until < now() AND instance_id = ANY ($1)";
+    await expect.poll(() => sql(stand.db, expired, [good, bad])).toHaveLength(2);
+    const left: string[] = [];
+    const onNotTakenOver = (instanceId: string) => left.push(instanceId);
+    const params = { limit: 10, workerId: "orchestrator", hints: stand.hints, onNotTakenOver };
+    expect(await takeOverExpired(stand.db, stand.graphs, params)).toBe(1);
+    expect(left).toEqual([bad]);
+    expect((await stand.lease()).get("a")?.attempt).toBe(2);
   });
 
   it("that the database refuses fails its own step and holds up no other", async () => {

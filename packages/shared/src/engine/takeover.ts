@@ -1,5 +1,6 @@
 /** Taking over: steps whose worker died, hung or was cut off. A lost attempt counts as an attempt. */
 
+import { isTransient } from "../store/database-error.ts";
 import type { Database } from "../store/executor.ts";
 import type { ExpiredLease } from "../store/queue.ts";
 import { findExpired } from "../store/queue.ts";
@@ -9,26 +10,36 @@ import type { Hints } from "./hints.ts";
 import type { FinishedAttempt } from "./settle.ts";
 import { settleAttempts } from "./settle.ts";
 
+/** The parameters of {@link takeOverExpired}. */
+export interface TakeOverParams {
+  /** The most leases to take over. */
+  readonly limit: number;
+  readonly workerId: string;
+  readonly hints: Hints;
+  /** Told of an instance whose lease could not be taken over; it stays expired and is tried again next time. */
+  readonly onNotTakenOver: (instanceId: string, error: unknown) => void;
+}
+
 /**
- * Takes over expired leases, at most `limit`: the step goes back into the queue at once, or has failed with an unknown
- * outcome if it has no attempt left. Answers how many were taken over.
+ * Takes over expired leases: the step goes back into the queue at once, or has failed with an unknown outcome if it has
+ * no attempt left. Answers how many were taken over.
  */
-export const takeOverExpired = async (
-  db: Database,
-  graphs: GraphCache,
-  params: { readonly limit: number; readonly workerId: string; readonly hints: Hints },
-): Promise<{ readonly found: number; readonly taken: number }> => {
-  const expired = await findExpired(db, params.limit);
-  if (expired.length === 0) return { found: 0, taken: 0 };
-  const loaded = await Promise.allSettled(expired.map((lease) => lostAttempt(db, graphs, lease)));
-  const attempts = loaded.flatMap((attempt) => (attempt.status === "fulfilled" ? [attempt.value] : []));
-  const failure = loaded.find((attempt) => attempt.status === "rejected");
-  // One instance whose definition cannot be loaded must not keep the others from being taken over.
-  if (attempts.length === 0 && failure !== undefined) throw failure.reason;
-  const { workerId, hints } = params;
+export const takeOverExpired = async (db: Database, graphs: GraphCache, params: TakeOverParams): Promise<number> => {
+  const { limit, workerId, hints, onNotTakenOver } = params;
+  const attempts: Awaited<ReturnType<typeof lostAttempt>>[] = [];
+  for (const lease of await findExpired(db, limit)) {
+    try {
+      attempts.push(await lostAttempt(db, graphs, lease));
+    } catch (error) {
+      // One instance whose definition cannot be loaded must not keep the others from being taken over.
+      if (isTransient(error)) throw error;
+      onNotTakenOver(lease.instanceId, error);
+    }
+  }
+  if (attempts.length === 0) return 0;
   const results = await settleAttempts(db, { attempts, workerId, hints, onlyExpired: true, random: () => 0 });
   for (const { handler } of attempts) hints.ready.add(handler);
-  return { found: expired.length, taken: results.filter((result) => result !== "lost").length };
+  return results.filter((result) => result !== "lost").length;
 };
 
 const lostAttempt = async (

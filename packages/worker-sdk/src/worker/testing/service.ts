@@ -89,7 +89,7 @@ export const createSite = async () => {
       };
       await reviewInbox(db, graphs, { limit: 100, hints, onPostponed });
       await wakeDue(db, 100);
-      await takeOverExpired(db, graphs, { limit: 100, workerId: "orchestrator", hints });
+      await takeOverExpired(db, graphs, { limit: 100, workerId: "orchestrator", hints, onNotTakenOver: onPostponed });
     },
     /** Lets the leases of first attempts run out. */
     expireLeases: () =>
