@@ -3,10 +3,15 @@ export { toStepError } from "./core/step-error.ts";
 export { compileExpression, evaluateCondition } from "./definition/expression.ts";
 export { fingerprint } from "./definition/fingerprint.ts";
 export { buildGraph, type Graph, taskOf } from "./definition/graph.ts";
+export { checkSchema } from "./definition/json-schema.ts";
 export { evaluateMapping } from "./definition/mapping.ts";
 export type {
   DefinitionJson,
+  EndJson,
+  HumanJson,
+  JoinRule,
   JsonSchema,
+  Losers,
   Mapping,
   NodeJson,
   RetryPolicy,
@@ -33,11 +38,12 @@ export { type Channel, channelName, parseNotification } from "./store/channel.ts
 export { type DatabaseOptions, executorOf, type ForeignClient, openDatabase } from "./store/database.ts";
 export { isTransient } from "./store/database-error.ts";
 export { type EventRow, getEvents } from "./store/event.ts";
-export type { Database, Executor, Statement } from "./store/executor.ts";
+export { type Database, type Executor, quoteIdentifier, type Statement } from "./store/executor.ts";
 export { getInstances, type InstanceState, type ListFilter, listInstances, statesOf } from "./store/instance.ts";
 export { type Listener, type ListenerOptions, openListener } from "./store/listener.ts";
 export { type MigrationReport, migrate } from "./store/migrate.ts";
 export { assertMigrated } from "./store/migration-status.ts";
+export { ringTimers } from "./store/inbox.ts";
 export { createNotifier, type Notifier } from "./store/notifier.ts";
 export type { NextDue } from "./store/queue.ts";
 export { claim, extend, type LeasedStep, nextDue, wakeDue } from "./store/queue.ts";

@@ -13,6 +13,26 @@ export {
   type StepStatus,
   type StepView,
 } from "@floxy/shared";
+export {
+  type DrizzleSql,
+  type DrizzleTransaction,
+  fromDrizzle,
+  fromKnex,
+  fromKysely,
+  fromPrisma,
+  type KnexTransaction,
+  type KyselyCompiledQuery,
+  type KyselyTransaction,
+  type PrismaTransaction,
+} from "./barrier/adapters.ts";
+export { type BarrierCall, type BarrierOptions, type BarrierResult, barrier } from "./barrier/barrier.ts";
+export {
+  type BarrierTable,
+  barrierSchema,
+  createBarrierTable,
+  type PruneOptions,
+  pruneBarrier,
+} from "./barrier/table.ts";
 export { FloxyClient } from "./client/client.ts";
 export type { InstanceHandle } from "./client/handle.ts";
 export type { EventsOptions, FollowOptions } from "./client/history.ts";

@@ -23,6 +23,14 @@ export interface StepState {
   readonly error: StepError | null;
   /** The source of the value that was passed to it. */
   readonly inputFrom: Source;
+  /** How many attempts have begun; of a savepoint, how often the flow has been led back to it. */
+  readonly attempt: number;
+  /** Whether the time until which it waits has come. */
+  readonly due: boolean;
+  /** Of a join that fired: the branches that had arrived. */
+  readonly winners: readonly string[] | null;
+  /** Whether a person has put another value in place of the one that a savepoint passes on. */
+  readonly replaced: boolean;
 }
 
 /** A step in the queue. */
@@ -33,6 +41,27 @@ export interface QueuedState {
   /** How many attempts have begun. */
   readonly attempt: number;
   readonly inputFrom: Source;
+  /** Whether the graph goes on when it completes: not if it was queued before a freeze, or its branch has lost. */
+  readonly current: boolean;
+  /** Whether an attempt may have had effects; not if all were made in transactions that were rolled back. */
+  readonly uncertain: boolean;
+}
+
+/** A person's vote on a human node. */
+export interface Vote {
+  readonly by: string;
+  readonly kind: "confirm" | "reject";
+  readonly comment: string | null;
+  readonly form: Json;
+  /** A time in ISO 8601. */
+  readonly at: string;
+}
+
+/** A signal that has arrived and was not taken by a node. */
+export interface KeptSignal {
+  readonly signalId: string;
+  readonly name: string;
+  readonly payload: Json;
 }
 
 /** The state of one instance, without payloads. Steps are in the order in which they were settled. */
@@ -42,8 +71,18 @@ export interface InstanceState {
   readonly cause: StepError | null;
   /** The savepoint at which its rollback stops; `null` for the root. */
   readonly boundary: string | null;
+  /** Of an instance in `dlq`: what it was before, and will be when no dead letter stands in its way. */
+  readonly pausedFrom: InstanceStatus | null;
+  /** Whether its deadline has passed. */
+  readonly overdue: boolean;
   readonly steps: ReadonlyMap<string, StepState>;
   readonly queue: ReadonlyMap<string, QueuedState>;
+  /** The dead letters, by node: in the forward lane a step that failed in DLQ mode, else a compensation. */
+  readonly deadLetters: ReadonlyMap<string, Lane>;
+  /** The votes on human nodes that wait, by node, the first to vote first. */
+  readonly votes: ReadonlyMap<string, readonly Vote[]>;
+  /** The signals that are kept, the first to arrive first. */
+  readonly signals: readonly KeptSignal[];
 }
 
 /** What is loaded of a step when an expression may look at it. */
@@ -68,7 +107,14 @@ export interface NodeRecord {
   readonly error: StepError | null;
   /** What the node got: the source of the value that was passed to it. */
   readonly inputFrom: Source;
+  /** Until when it waits: for so many milliseconds, or until a time in ISO 8601; `null` for as long as it takes. */
+  readonly due: Due | null;
+  /** Whether its failure concerns only its branch, because the join can do without; else the instance fails at once. */
+  readonly contained: boolean;
 }
+
+/** A time to wait for. */
+export type Due = { readonly inMs: number } | { readonly at: string };
 
 /** A step to put into the queue. */
 export interface Enqueue {
@@ -100,8 +146,13 @@ export interface StepChange {
   readonly outcome?: Outcome;
   readonly attempt?: number;
   readonly inputFrom?: Source;
-  /** The value that a join yields. */
+  /** The value that the node yields. */
   readonly output?: Json;
+  readonly error?: StepError;
+  readonly side?: Side | null;
+  readonly winners?: readonly string[];
+  /** Until when it waits from now on; it waits no longer when the field is absent. */
+  readonly due?: Due;
 }
 
 /** A change of the instance's own row. Fields that are absent stay as they are. */
@@ -109,21 +160,48 @@ export interface InstanceChange {
   readonly status: InstanceStatus;
   /** Whether forward work queued until now loses the right to advance the graph. */
   readonly freeze?: boolean;
-  readonly cause?: StepError;
+  /** `null` takes the cause away. */
+  readonly cause?: StepError | null;
   readonly boundary?: string | null;
   readonly outputFrom?: Source;
+  /** What a dead letter keeps it from being. */
+  readonly pausedFrom?: InstanceStatus | null;
+  /** Whether a new run of part of the graph begins: what runs from here on has other idempotency keys than before. */
+  readonly restart?: boolean;
 }
 
-/** What should be written after a look at a whole instance. */
+/** A dead letter to write. */
+export interface NewDeadLetter {
+  readonly node: string;
+  readonly lane: Lane;
+  readonly error: StepError;
+  readonly attempt: number;
+}
+
+/** What should be written after a look at a whole instance. Absent lists are empty. */
 export interface Decision {
-  readonly instance: InstanceChange | null;
+  readonly instance?: InstanceChange;
   /** Changes of rows that exist, and rows for steps that leave the queue without a result. */
-  readonly steps: readonly StepChange[];
-  /** Rows for nodes that the flow has newly reached. */
-  readonly records: readonly NodeRecord[];
+  readonly steps?: readonly StepChange[];
+  /** Rows for nodes that the flow has newly reached, in place of older ones. */
+  readonly records?: readonly NodeRecord[];
+  /** Nodes whose rows go, because the flow has been led back to before them. */
+  readonly forget?: readonly string[];
   /** Nodes whose row in the queue is removed. */
-  readonly unqueue: readonly string[];
-  readonly enqueue: readonly Enqueue[];
+  readonly unqueue?: readonly string[];
+  /** Nodes that run and whose handlers should stop: the graph does not go on when they complete. */
+  readonly disown?: readonly string[];
+  readonly enqueue?: readonly Enqueue[];
+  /** Dead letters to write. */
+  readonly bury?: readonly NewDeadLetter[];
+  /** Nodes whose dead letters are done with. */
+  readonly exhume?: readonly string[];
+  /** Signals that nodes have taken. */
+  readonly take?: readonly { readonly signalId: string; readonly node: string }[];
+  /** Nodes whose signals are kept again. */
+  readonly untake?: readonly string[];
+  /** A human node whose deadline has passed and that others may decide now. */
+  readonly escalate?: readonly string[];
   /** Whether what was written gives reason for another look. */
-  readonly review: boolean;
+  readonly review?: boolean;
 }

@@ -8,9 +8,16 @@ import type { Graph, GraphNode, Sequence } from "../definition/graph.ts";
 import { nodeOf } from "../definition/graph.ts";
 import { mappingReferences } from "../definition/mapping.ts";
 import type { Mapping } from "../definition/model.ts";
+import { firstFailure } from "./failure.ts";
 import type { Stop } from "./flow.ts";
-import { stopAfter, stopAtStart } from "./flow.ts";
-import { lastOf, nodePassingTo } from "./value.ts";
+import { earlyEnds, stopAfter, stopAfterEnd, stopAtStart } from "./flow.ts";
+import { readyJoins } from "./join.ts";
+import type { InstanceState, Source } from "./model.ts";
+import { savepointOf } from "./restart.ts";
+import { boundaryOf } from "./undo.ts";
+import { hasOwnValue, lastOf, nodePassingTo } from "./value.ts";
+import type { Wait } from "./waits.ts";
+import { waitsOver } from "./waits.ts";
 
 /** What must be loaded: whether the instance's input, and the rows of which nodes. */
 export interface Needs {
@@ -43,7 +50,54 @@ export const needsAfter = (graph: Graph, node: GraphNode): Needs => follow(graph
 export const needsOfBranch = (graph: Graph, branch: Sequence): Needs => {
   const needs = collector(graph);
   addValue(needs, lastOf(branch));
+  for (const end of earlyEnds(branch)) addValue(needs, nodePassingTo(end));
   return needs;
+};
+
+/** What must be loaded before `review` is asked about an instance in this state. */
+export const needsOfReview = (graph: Graph, state: InstanceState): Needs => {
+  switch (state.status) {
+    case "running":
+      return mergeNeeds([
+        ...waitsOver(graph, state).map((wait) => needsOfWait(graph, wait)),
+        ...readyJoins(graph, state).flatMap(({ fork }) => [
+          needsAfter(graph, fork),
+          ...[...fork.branches.values()].map((branch) => needsOfBranch(graph, branch)),
+        ]),
+        ...(firstFailure(graph.root, state.steps) === undefined ? [] : [needsOfRestart(graph, state)]),
+      ]);
+    case "rolling_back":
+      return needsOfRestart(graph, state);
+    default:
+      return mergeNeeds([]);
+  }
+};
+
+/** What must be loaded before the flow goes on from the boundary of a rollback. */
+export const needsOfRestart = (graph: Graph, state: InstanceState): Needs => {
+  const savepoint = savepointOf(graph, state.boundary ?? boundaryOf(graph, state));
+  if (savepoint === null) return mergeNeeds([{ ...collector(graph), input: true }, follow(graph, stopAtStart(graph.root))]);
+  const step = state.steps.get(savepoint.name);
+  const needs = collector(graph);
+  addSource(needs, step?.replaced ? savepoint.name : (step?.inputFrom ?? null));
+  return mergeNeeds([needs, needsAfter(graph, savepoint)]);
+};
+
+/** What must be loaded before the flow arrives at a node again with the value at `source`, or goes on behind it. */
+export const needsAround = (graph: Graph, node: GraphNode, source: Source): Needs => {
+  const needs = collector(graph);
+  addSource(needs, source);
+  const sides = sidesOf(node).map((side) => follow(graph, stopAtStart(side)));
+  return mergeNeeds([needs, follow(graph, node), needsAfter(graph, node), ...sides]);
+};
+
+const sidesOf = (node: GraphNode): readonly Sequence[] => (node.kind === "condition" ? [node.then, node.else] : []);
+
+const needsOfWait = (graph: Graph, { node, step }: Wait): Needs => {
+  const needs = collector(graph);
+  addSource(needs, step.replaced ? node.name : step.inputFrom);
+  if (node.kind === "human") addMapping(needs, node.json.input);
+  return mergeNeeds([needs, needsAfter(graph, node)]);
 };
 
 /** The needs of several together. */
@@ -51,6 +105,10 @@ export const mergeNeeds = (all: readonly Needs[]): Needs => ({
   input: all.some((needs) => needs.input),
   nodes: new Set(all.flatMap((needs) => [...needs.nodes])),
 });
+
+const addMapping = (needs: Collector, mapping: Mapping | undefined): void => {
+  if (mapping !== undefined) addReferences(needs, () => mappingReferences(mapping));
+};
 
 const collector = (graph: Graph): Collector => ({ graph, input: false, nodes: new Set(), added: new Set() });
 
@@ -75,11 +133,16 @@ const addValue = (needs: Collector, start: GraphNode | undefined): void => {
     if (node === undefined) needs.input = true;
     else if (!needs.added.has(node)) {
       needs.added.add(node);
-      if (node.kind !== "savepoint") needs.nodes.add(node.name);
-      if (node.kind === "savepoint") left.push(nodePassingTo(node));
+      needs.nodes.add(node.name);
       if (node.kind === "condition") left.push(lastOf(node.then), lastOf(node.else));
+      else if (!hasOwnValue(node)) left.push(nodePassingTo(node));
     }
   }
+};
+
+const addSource = (needs: Collector, source: Source): void => {
+  if (source === null) needs.input = true;
+  else needs.nodes.add(source);
 };
 
 // Goes as advance() does, but takes both sides of each condition. They meet again, so each node is visited once.
@@ -98,10 +161,21 @@ const follow = (graph: Graph, first: Stop): Needs => {
 const lookAround = (needs: Collector, stop: Stop): Stop[] => {
   switch (stop.kind) {
     case "task":
-    case "end":
+    case "signal":
+    case "over":
       return [];
+    case "human":
+      addMapping(needs, stop.json.input);
+      return [];
+    case "sleep": {
+      const { until } = stop.json;
+      if (until !== undefined) addReferences(needs, () => references(until));
+      return [];
+    }
     case "savepoint":
       return [stopAfter(stop)];
+    case "end":
+      return [stopAfterEnd(stop)];
     case "fork":
       return [...stop.branches.values()].map(stopAtStart);
     case "condition":

@@ -1,138 +1,122 @@
 /**
  * Reviewing: a look at one whole instance that says what should be written now. It asks what is the case, not what has
- * happened, so it may be asked too often, late, or twice, and answers with nothing when nothing is to be done.
+ * happened, so it may be asked too often, late, or twice, and answers with nothing when nothing is to be done. It decides
+ * one thing after another: where its answer gives reason for another look, it says so.
  */
-import type { Graph } from "../definition/graph.ts";
+import type { ForkNode, Graph } from "../definition/graph.ts";
 import type { StepError } from "../vocabulary/error.ts";
-import type { InstanceStatus } from "../vocabulary/status.ts";
+import type { Json } from "../vocabulary/json.ts";
 import { advance } from "./advance.ts";
-import { joinValue, readyJoins } from "./join.ts";
-import type {
-  Decision,
-  InstanceChange,
-  InstanceState,
-  PayloadRow,
-  Payloads,
-  QueuedState,
-  StepChange,
-  StepState,
-} from "./model.ts";
-import type { Needs } from "./needs.ts";
-import { mergeNeeds, needsAfter, needsOfBranch } from "./needs.ts";
-import { planRollback } from "./rollback.ts";
+import { failedBranches, firstFailure } from "./failure.ts";
+import { hasEnded, joinValue, losersOf, readyJoins } from "./join.ts";
+import { stopBranches } from "./losers.ts";
+import { isNothing, mergeDecisions } from "./merge.ts";
+import type { Decision, InstanceState, Payloads, StepState } from "./model.ts";
+import { abort, cancel } from "./operate.ts";
+import { follow } from "./restart.ts";
+import { planUndo } from "./rollback.ts";
+import { freeze, goBack } from "./undo.ts";
+import { sourceOfCourse, withOutputs } from "./value.ts";
+import { endWaits, waitsOver } from "./waits.ts";
 
-/** What must be loaded before {@link review} is asked. */
-export const needsOfReview = (graph: Graph, state: InstanceState): Needs => {
-  const ready = state.status === "running" && firstFailure(state) === undefined ? readyJoins(graph, state) : [];
-  return mergeNeeds(
-    ready.flatMap((fork) => [
-      needsAfter(graph, fork),
-      ...[...fork.branches.values()].map((branch) => needsOfBranch(graph, branch)),
-    ]),
-  );
-};
-
-/** Says what should be written for an instance in this state. */
+/** Says what should be written for an instance in this state. `payloads` must hold what `needsOfReview` names. */
 export const review = (graph: Graph, state: InstanceState, payloads: Payloads): Decision => {
+  if (isOverdue(state)) return cancel(graph, state, overdue, payloads);
   switch (state.status) {
-    case "running": {
-      const failure = firstFailure(state);
-      return failure === undefined ? fireJoins(graph, state, payloads) : freeze(graph, state, failure);
-    }
+    case "running":
+      return goForward(graph, state, payloads);
     case "rolling_back":
-      // Frozen by the settling of the failure, which does not look at the graph: the boundary follows from the steps.
-      return rollBack(graph, { ...state, boundary: lastSavepoint(graph, state) });
     case "cancelling":
-      return rollBack(graph, state);
+      return goBack(graph, state, payloads);
     default:
-      return nothing;
+      return {};
   }
 };
 
-const nothing: Decision = { instance: null, steps: [], records: [], unqueue: [], enqueue: [], review: false };
+/** Whether the deadline has passed of an instance that is not being cancelled already. */
+export const isOverdue = ({ overdue, status, pausedFrom }: InstanceState): boolean =>
+  overdue && (status === "running" || status === "rolling_back" || (status === "dlq" && pausedFrom !== "cancelling"));
 
-// Steps are in the order in which they were settled, so the first that failed is why the instance failed.
-const firstFailure = (state: InstanceState): StepState | undefined => {
-  for (const step of state.steps.values()) if (step.status === "failed") return step;
-  return undefined;
-};
-
-const fireJoins = (graph: Graph, state: InstanceState, payloads: Payloads): Decision => {
-  const ready = readyJoins(graph, state).map((fork) => ({ fork, output: joinValue(fork, state, payloads) }));
-  const rows = new Map<string, PayloadRow>(payloads.rows);
-  for (const { fork, output } of ready) rows.set(fork.name, { output, side: null });
-  // Not spread: the input of payloads may be a getter of their class.
-  const known: Payloads = { input: payloads.input, rows };
-  const advances = ready.map(({ fork }) => advance(graph, fork, fork.name, known));
-  const finished = advances.find((following) => following.finished !== null)?.finished;
-  return {
-    instance: finished ? { status: "completed", outputFrom: finished.outputFrom } : null,
-    steps: ready.map(({ fork, output }) => ({ node: fork.name, status: "completed", outcome: "happened", output })),
-    records: advances.flatMap(({ records }) => records),
-    unqueue: [],
-    enqueue: advances.flatMap(({ enqueue }) => enqueue),
-    review: advances.some((following) => following.review),
-  };
-};
+const overdue: StepError = { code: "DEADLINE_EXCEEDED", message: "the instance did not end before its deadline" };
 
 /** The cause when a failed step has kept no error. */
 const unexplained: StepError = { code: "INTERNAL", message: "the step failed without an error" };
 
-// Takes back what waits in the queue, and plans the rollback of what is then the case.
-const freeze = (graph: Graph, state: InstanceState, failure: StepState): Decision => {
-  const boundary = lastSavepoint(graph, state);
-  const left = [...state.queue.values()].filter(isWaiting).map(leaveQueue);
-  const steps = new Map(state.steps);
-  const queue = new Map(state.queue);
-  for (const step of left) {
-    steps.set(step.node, { ...step, side: null, error: null });
-    queue.delete(step.node);
-  }
-  const rollback = rollBack(graph, { status: "rolling_back", cause: state.cause, boundary, steps, queue });
-  const status = rollback.instance?.status ?? "rolling_back";
-  const instance: InstanceChange = { status, freeze: true, cause: failure.error ?? unexplained, boundary };
-  return {
-    ...rollback,
-    instance,
-    steps: mergeChanges(left, rollback.steps),
-    unqueue: left.map(({ node }) => node),
-  };
+const goForward = (graph: Graph, state: InstanceState, payloads: Payloads): Decision => {
+  const waits = waitsOver(graph, state);
+  if (waits.length > 0) return { ...endWaits(graph, state, waits, payloads), review: true };
+  const failure = firstFailure(graph.root, state.steps);
+  if (failure !== undefined) return fail(graph, state, failure, payloads);
+  const stopped = stopFailedBranches(graph, state);
+  if (!isNothing(stopped)) return { ...stopped, review: true };
+  const joins = fireJoins(graph, state, payloads);
+  if (!isNothing(joins)) return joins;
+  return mergeDecisions([undoLosers(graph, state), pauseIfStuck(graph, state)]);
 };
 
-const isWaiting = ({ lane, state }: QueuedState): boolean => lane === "forward" && state !== "leased";
-
-// A step that waits for its retry has been called: it may have had effects, and is undone like one that failed.
-const leaveQueue = ({ node, attempt, inputFrom }: QueuedState): Required<Omit<StepChange, "output">> =>
-  attempt === 0
-    ? { node, attempt, inputFrom, status: "skipped", outcome: "absent" }
-    : { node, attempt, inputFrom, status: "failed", outcome: "unknown" };
-
-// The savepoint that was passed last. The outermost sequence and its conditions are walked one after another, so the
-// last in document order is the last in time.
-const lastSavepoint = (graph: Graph, state: InstanceState): string | null => {
-  let last: string | null = null;
-  for (const { name, kind } of graph.nodes.values()) {
-    if (kind === "savepoint" && state.steps.get(name)?.status === "completed") last = name;
-  }
-  return last;
+const fail = (graph: Graph, state: InstanceState, { node, error }: StepState, payloads: Payloads): Decision => {
+  const cause = error ?? unexplained;
+  const failed = graph.nodes.get(node);
+  if (failed?.kind === "human" && failed.json.onReject === "abort") return abort(state, cause);
+  return freeze(graph, state, { status: "rolling_back", cause }, payloads);
 };
 
-const rollBack = (graph: Graph, state: InstanceState): Decision => {
-  const { progress, steps, enqueue } = planRollback(graph, state);
-  const status = statusAfter[progress](state.status);
-  const { boundary } = state;
-  return { ...nothing, instance: status === state.status ? null : { status, boundary }, steps, enqueue };
+// A branch that its join can do without has failed: what runs beside the failure in that branch is of no use any more.
+const stopFailedBranches = (graph: Graph, state: InstanceState): Decision =>
+  graph.hasLosers
+    ? mergeDecisions(
+        waitingForks(graph, state).map((fork) =>
+          stopBranches(
+            failedBranches(fork, state.steps).map(([, branch]) => branch),
+            state,
+          ),
+        ),
+      )
+    : {};
+
+const waitingForks = (graph: Graph, { steps }: InstanceState): readonly ForkNode[] =>
+  [...steps.values()].flatMap(({ node: name, status }) => {
+    const node = graph.nodes.get(name);
+    return status === "waiting" && node?.kind === "fork" ? [node] : [];
+  });
+
+const fireJoins = (graph: Graph, state: InstanceState, payloads: Payloads): Decision =>
+  mergeDecisions(
+    readyJoins(graph, state).map((join) => {
+      const { fork, winners } = join;
+      const { name } = fork;
+      const output = joinValue(join, state, payloads);
+      const known = withOutputs(payloads, new Map<string, Json>([[name, output]]));
+      return mergeDecisions([
+        { steps: [{ node: name, status: "completed", outcome: "happened", output, winners }] },
+        stopBranches(losersOf(fork, winners), state),
+        follow(advance(graph, fork, name, known)),
+        { review: graph.hasLosers },
+      ]);
+    }),
+  );
+
+// Losers that are to be undone at once are undone while the flow goes on; the instance ends when that is done too.
+const undoLosers = (graph: Graph, state: InstanceState): Decision => {
+  if (!graph.hasLosers) return {};
+  const parts = [...state.steps.values()].flatMap(({ node, status, winners }) => {
+    const fork = graph.nodes.get(node);
+    const undone = fork?.kind === "fork" && fork.json.losers === "compensate" && status === "completed";
+    return undone ? losersOf(fork, winners ?? []) : [];
+  });
+  const { steps, enqueue, progress } = planUndo(graph, parts, state);
+  const isOver = progress === "done" && state.queue.size === 0 && hasEnded(graph.root, state);
+  const outputFrom = isOver ? sourceOfCourse(graph.root, state.steps) : null;
+  return { steps, enqueue, ...(isOver && { instance: { status: "completed", outputFrom } }) };
 };
 
-const statusAfter = {
-  underway: (status) => status,
-  stuck: () => "dlq",
-  done: (status) => (status === "cancelling" ? "cancelled" : "failed"),
-} as const satisfies Record<string, (status: InstanceStatus) => InstanceStatus>;
-
-// A step can both leave the queue and be undone in one decision; its row is written once.
-const mergeChanges = (first: readonly StepChange[], second: readonly StepChange[]): StepChange[] => {
-  const byNode = new Map<string, StepChange>();
-  for (const change of [...first, ...second]) byNode.set(change.node, { ...byNode.get(change.node), ...change });
-  return [...byNode.values()];
+// Nothing runs, nothing waits for its time, and what is left to do waits for dead letters.
+const pauseIfStuck = (graph: Graph, state: InstanceState): Decision => {
+  if (state.deadLetters.size === 0 || state.queue.size > 0) return {};
+  const forks = new Set(waitingForks(graph, state).map(({ name }) => name));
+  const isWaiting = ({ node, status }: StepState): boolean =>
+    status === "waiting_decision" || (status === "waiting" && !forks.has(node));
+  if ([...state.steps.values()].some(isWaiting)) return {};
+  const steps = [...forks].map((node) => ({ node, status: "paused" }) as const);
+  return { instance: { status: "dlq", pausedFrom: "running" }, steps };
 };

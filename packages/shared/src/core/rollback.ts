@@ -30,13 +30,31 @@ interface Walk {
   running: boolean;
 }
 
-/** Plans the next part of a rollback to the state's boundary. */
-export const planRollback = (graph: Graph, state: InstanceState): RollbackPlan => {
+/** Plans the next part of a rollback of the whole instance, to the state's boundary. */
+export const planRollback = (graph: Graph, state: InstanceState): RollbackPlan => planUndo(graph, [graph.root], state);
+
+/** Plans how parts of an instance are undone beside each other. */
+export const planUndo = (graph: Graph, parts: readonly Sequence[], state: InstanceState): RollbackPlan => {
   const walk: Walk = { state, enqueue: [], steps: [], running: false };
-  const clearance = backThrough(walk, graph.root);
-  const { enqueue, steps, running } = walk;
-  if (clearance !== "blocked") return { enqueue, steps, progress: "done" };
+  const clearances = parts.map((part) => backThrough(walk, part));
+  const { running } = walk;
+  const { enqueue, steps } = isSequential(graph) ? oneAtATime(walk) : walk;
+  if (!clearances.includes("blocked")) return { enqueue, steps, progress: "done" };
   return { enqueue, steps, progress: running || enqueue.length > 0 ? "underway" : "stuck" };
+};
+
+const isSequential = ({ definition }: Graph): boolean => definition.compensate === "sequential";
+
+// Of the compensations that could start, only that of the step that completed last, and only when nothing else runs or
+// waits for a person. The causal order is kept by what could start.
+const oneAtATime = ({ state, enqueue, steps, running }: Walk): Pick<RollbackPlan, "enqueue" | "steps"> => {
+  const candidates = new Set(enqueue.map(({ node }) => node));
+  const isFree = !running && ![...state.deadLetters.values()].includes("compensation");
+  const last = isFree ? [...state.steps.keys()].filter((node) => candidates.has(node)).at(-1) : undefined;
+  return {
+    enqueue: enqueue.filter(({ node }) => node === last),
+    steps: steps.filter(({ node, status }) => status !== "compensating" || node === last),
+  };
 };
 
 const backThrough = (walk: Walk, { nodes }: Sequence): Clearance => {
@@ -58,6 +76,11 @@ const backOver = (walk: Walk, node: GraphNode): Clearance => {
     case "savepoint":
       if (walk.state.boundary === node.name) return "boundary";
       return undoWithoutCall(walk, node);
+    case "human":
+    case "sleep":
+    case "signal":
+    case "end":
+      return undoWithoutCall(walk, node);
   }
 };
 
@@ -72,6 +95,7 @@ const undoTask = (walk: Walk, node: TaskNode): Clearance => {
   if (step === undefined || step.outcome === "absent" || isUndone(step)) return "clear";
   // A dead letter: a person decides.
   if (step.status === "paused") return "blocked";
+  if (step.outcome === "unknown" && node.json.compensateOn === "completed") return "clear";
   const compensation = enqueueCompensation(node, step.inputFrom);
   if (compensation === undefined) return undoWithoutCall(walk, node);
   walk.enqueue.push(compensation);
@@ -93,13 +117,16 @@ const backOverCondition = (walk: Walk, node: ConditionNode): Clearance => {
   return clearance === "clear" ? undoWithoutCall(walk, node) : clearance;
 };
 
-// A join that still waits has not fired, so there is nothing to roll back.
+// What still waits has not happened, so there is nothing to roll back. What failed without an effect stays failed.
 const undoWithoutCall = (walk: Walk, { name }: GraphNode): Clearance => {
   const step = walk.state.steps.get(name);
-  if (step !== undefined && !isUndone(step)) {
-    walk.steps.push({ node: name, status: step.status === "waiting" ? "skipped" : "rolled_back" });
+  if (step !== undefined && !isUndone(step) && !hasFailedWithoutEffect(step)) {
+    const waits = step.status === "waiting" || step.status === "waiting_decision";
+    walk.steps.push({ node: name, status: waits ? "skipped" : "rolled_back" });
   }
   return "clear";
 };
 
 const isUndone = ({ status }: StepState): boolean => status === "rolled_back" || status === "skipped";
+
+const hasFailedWithoutEffect = ({ status, outcome }: StepState): boolean => status === "failed" && outcome === "absent";

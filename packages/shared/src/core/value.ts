@@ -1,25 +1,36 @@
 /** Where the value of a node stands. Payloads are never copied, so a value is found by walking the structure. */
+import type { ExpressionScope, References } from "../definition/expression.ts";
 import type { ConditionNode, Graph, GraphNode, Sequence, Side } from "../definition/graph.ts";
 import { nodeBefore, nodeOf } from "../definition/graph.ts";
 import type { Json } from "../vocabulary/json.ts";
-import type { Payloads, Source } from "./model.ts";
+import { earlyEnds } from "./flow.ts";
+import type { InstanceState, Payloads, Source } from "./model.ts";
 
-/** Gives the side that a condition took. */
-export type SideOf = (condition: string) => Side | null | undefined;
+/** What must be known of nodes that were passed, to find where a value stands. */
+export interface Passed {
+  /** The side that a condition took. */
+  side(condition: string): Side | null | undefined;
+  /** Whether a savepoint passes on another value than it got. */
+  isReplaced(savepoint: string): boolean;
+}
 
 /**
- * The source of the value that a node passes on; without a node, the instance's input. A task's and a join's value are
- * their own; all other nodes pass one through. A loop, since thousands of them may pass the same value through.
+ * The source of the value that a node passes on; without a node, the instance's input. The value of a task, a join, a
+ * decision and a signal is their own; all other nodes pass one through. A loop, since thousands may pass the same one.
  */
-export const sourceOf = (start: GraphNode | undefined, sideOf: SideOf): Source => {
+export const sourceOf = (start: GraphNode | undefined, passed: Passed): Source => {
   let node = start;
   while (node !== undefined) {
-    if (node.kind === "task" || node.kind === "fork") return node.name;
-    const taken = node.kind === "condition" ? sideTaken(node, sideOf) : undefined;
+    if (hasOwnValue(node) || (node.kind === "savepoint" && passed.isReplaced(node.name))) return node.name;
+    const taken = node.kind === "condition" ? sideTaken(node, passed) : undefined;
     node = taken === undefined ? nodePassingTo(node) : lastOf(taken);
   }
   return null;
 };
+
+/** Whether the value that a node passes on is made by it. */
+export const hasOwnValue = ({ kind }: GraphNode): boolean =>
+  kind === "task" || kind === "fork" || kind === "human" || kind === "signal";
 
 /** The node whose value a sequence ends with. One without nodes ends with what was passed to it. */
 export const lastOf = (sequence: Sequence): GraphNode | undefined => sequence.nodes.at(-1) ?? nodeLeadingTo(sequence);
@@ -33,22 +44,57 @@ const nodeLeadingTo = ({ owner }: Sequence): GraphNode | undefined => {
   return nodePassingTo(owner.kind === "branch" ? owner.fork : owner.condition);
 };
 
+/** The source of the value that a branch or the whole has come to its end with, also when it ended early. */
+export const sourceOfCourse = (course: Sequence, steps: InstanceState["steps"]): Source => {
+  const early = earlyEnds(course).find(({ name }) => steps.get(name)?.status === "completed");
+  return early === undefined ? sourceOf(lastOf(course), passedIn(steps)) : (steps.get(early.name)?.inputFrom ?? null);
+};
+
+/** What the rows of steps say of the nodes that were passed. */
+export const passedIn = (steps: InstanceState["steps"]): Passed => ({
+  side: (condition) => steps.get(condition)?.side,
+  isReplaced: (savepoint) => steps.get(savepoint)?.replaced ?? false,
+});
+
 /** The payload that stands at a source, `undefined` if none does. */
 export const payloadAt = (payloads: Payloads, source: Source): Json | undefined =>
   source === null ? payloads.input : payloads.rows.get(source)?.output;
 
-/**
- * The value of the node of this name, for an expression that names it; `undefined` if it has none. `sideOf` gives the
- * sides that conditions took, by default as the payloads say.
- */
-export const valueOfNode = (
+/** What an expression sees: the instance's input, the value at `source`, and the nodes it names. */
+export const scopeOf = (
   graph: Graph,
   payloads: Payloads,
-  name: string,
-  sideOf: SideOf = (condition) => payloads.rows.get(condition)?.side,
-): Json | undefined => payloadAt(payloads, sourceOf(nodeOf(graph, name), sideOf));
+  source: Source,
+  { steps: names }: References,
+  sides: ReadonlyMap<string, Side> = noSides,
+): ExpressionScope => {
+  const passed: Passed = {
+    side: (condition) => sides.get(condition) ?? payloads.rows.get(condition)?.side,
+    isReplaced: (savepoint) => payloads.rows.get(savepoint)?.output !== undefined,
+  };
+  const steps: Record<string, Json> = {};
+  for (const name of names) {
+    const value = payloadAt(payloads, sourceOf(nodeOf(graph, name), passed));
+    if (value !== undefined) steps[name] = value;
+  }
+  return { input: payloads.input, value: payloadAt(payloads, source) ?? null, steps };
+};
 
-const sideTaken = (node: ConditionNode, sideOf: SideOf): Sequence | undefined => {
-  const side = sideOf(node.name);
+/** The payloads with the outputs of more nodes. */
+export const withOutputs = (payloads: Payloads, outputs: ReadonlyMap<string, Json>): Payloads => {
+  const rows = new Map(payloads.rows);
+  for (const [node, output] of outputs) rows.set(node, { output, side: null });
+  return {
+    rows,
+    get input() {
+      return payloads.input;
+    },
+  };
+};
+
+const noSides: ReadonlyMap<string, Side> = new Map();
+
+const sideTaken = (node: ConditionNode, passed: Passed): Sequence | undefined => {
+  const side = passed.side(node.name);
   return side == null ? undefined : node[side];
 };

@@ -2,7 +2,18 @@
  * A definition made walkable: each node knows the sequence it stands in, each sequence knows what owns it.
  * The graph is structured, so "what comes after" is always the next node of the sequence, or what its owner says.
  */
-import type { ConditionJson, DefinitionJson, ForkJson, NodeJson, SavepointJson, TaskJson } from "./model.ts";
+import type {
+  ConditionJson,
+  DefinitionJson,
+  EndJson,
+  ForkJson,
+  HumanJson,
+  NodeJson,
+  SavepointJson,
+  SignalJson,
+  SleepJson,
+  TaskJson,
+} from "./model.ts";
 
 /** The side of a condition. */
 export type Side = "then" | "else";
@@ -37,6 +48,8 @@ export interface ForkNode extends Place {
   readonly kind: "fork";
   readonly json: ForkJson;
   readonly branches: ReadonlyMap<string, Sequence>;
+  /** How many branches must arrive before its join fires. */
+  readonly need: number;
 }
 
 /** A condition in its place. */
@@ -53,8 +66,40 @@ export interface SavepointNode extends Place {
   readonly json: SavepointJson;
 }
 
+/** A decision of people in its place. */
+export interface HumanNode extends Place {
+  readonly kind: "human";
+  readonly json: HumanJson;
+}
+
+/** A sleep in its place. */
+export interface SleepNode extends Place {
+  readonly kind: "sleep";
+  readonly json: SleepJson;
+}
+
+/** A signal in its place. */
+export interface SignalNode extends Place {
+  readonly kind: "signal";
+  readonly json: SignalJson;
+}
+
+/** An early end in its place. */
+export interface EndNode extends Place {
+  readonly kind: "end";
+  readonly json: EndJson;
+}
+
 /** Any node in its place. */
-export type GraphNode = TaskNode | ForkNode | ConditionNode | SavepointNode;
+export type GraphNode =
+  | TaskNode
+  | ForkNode
+  | ConditionNode
+  | SavepointNode
+  | HumanNode
+  | SleepNode
+  | SignalNode
+  | EndNode;
 
 /** A walkable definition. */
 export interface Graph {
@@ -62,13 +107,16 @@ export interface Graph {
   readonly root: Sequence;
   /** Every node at any depth, in document order. */
   readonly nodes: ReadonlyMap<string, GraphNode>;
+  /** Whether a join can fire before all its branches have arrived, so that there may be losers. */
+  readonly hasLosers: boolean;
 }
 
 /** Makes a valid definition walkable. Validate first: this trusts names to be unique. */
 export const buildGraph = (definition: DefinitionJson): Graph => {
   const nodes = new Map<string, GraphNode>();
   const root = buildSequence({ kind: "root" }, definition.nodes, nodes);
-  return { definition, root, nodes };
+  const hasLosers = [...nodes.values()].some((node) => node.kind === "fork" && node.need < node.branches.size);
+  return { definition, root, nodes, hasLosers };
 };
 
 /** The node of this name. A name that is not in the graph is a defect of the caller. */
@@ -106,9 +154,17 @@ const buildNode = (json: NodeJson, place: Place, all: Map<string, GraphNode>): G
       return enter(all, { ...place, kind: "task", json });
     case "savepoint":
       return enter(all, { ...place, kind: "savepoint", json });
+    case "human":
+      return enter(all, { ...place, kind: "human", json });
+    case "sleep":
+      return enter(all, { ...place, kind: "sleep", json });
+    case "signal":
+      return enter(all, { ...place, kind: "signal", json });
+    case "end":
+      return enter(all, { ...place, kind: "end", json });
     case "fork": {
       const branches = new Map<string, Sequence>();
-      const fork: ForkNode = enter(all, { ...place, kind: "fork", json, branches });
+      const fork: ForkNode = enter(all, { ...place, kind: "fork", json, branches, need: needOf(json) });
       for (const { name, nodes } of json.branches) {
         branches.set(name, buildSequence({ kind: "branch", fork, branch: name }, nodes, all));
       }
@@ -125,6 +181,11 @@ const buildNode = (json: NodeJson, place: Place, all: Map<string, GraphNode>): G
       return condition;
     }
   }
+};
+
+const needOf = ({ join = "all", branches }: ForkJson): number => {
+  if (join === "all") return branches.length;
+  return join === "any" ? 1 : join.atLeast;
 };
 
 const enter = <N extends GraphNode>(all: Map<string, GraphNode>, node: N): N => {

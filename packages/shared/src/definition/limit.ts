@@ -42,3 +42,9 @@ export const definitionDepthLimit = 400;
 
 /** The most problems reported of one definition. */
 export const problemLimit = 1_000;
+
+/** The most people that a node may name as those who decide. */
+export const deciderCountLimit = 1_000;
+
+/** The longest name of a person who decides, in characters. */
+export const deciderLengthLimit = 200;

@@ -78,6 +78,10 @@ export interface TaskJson {
   readonly idempotent?: boolean;
   readonly metadata?: JsonObject;
   readonly compensation?: CompensationJson;
+  /** When the compensation is called on rollback: whenever the step was started, or only if it completed. */
+  readonly compensateOn?: "started" | "completed";
+  /** What the handler takes; a person who gives the step another input is held to it. */
+  readonly inputSchema?: JsonSchema;
 }
 
 /** One branch of a fork. */
@@ -86,11 +90,25 @@ export interface BranchJson {
   readonly nodes: readonly NodeJson[];
 }
 
-/** Runs branches beside each other and joins them; passes on `{ branch: value }`. */
+/** How many branches must arrive before a join fires: all of them, the first, or so many. */
+export type JoinRule = "all" | "any" | { readonly atLeast: number };
+
+/**
+ * What becomes of branches that had not arrived when the join fired. `cancel`: what waits is skipped, what runs is told to
+ * stop, what completed stays. `compensate`: also undone at once. `wait`: the join waits for them to end, one way or the
+ * other.
+ */
+export type Losers = "cancel" | "compensate" | "wait";
+
+/** Runs branches beside each other and joins them; passes on `{ branch: value }` of those that arrived. */
 export interface ForkJson {
   readonly kind: "fork";
   readonly name: string;
   readonly branches: readonly BranchJson[];
+  /** By default `all`. */
+  readonly join?: JoinRule;
+  /** By default `cancel`. Not with `join: "all"`, which has no losers. */
+  readonly losers?: Losers;
 }
 
 /** Takes one of two sides, either of which may be empty; passes on the value of the side taken. */
@@ -106,10 +124,80 @@ export interface ConditionJson {
 export interface SavepointJson {
   readonly kind: "savepoint";
   readonly name: string;
+  /** How often the way from here is gone again by itself after a rollback to here; `maxAttempts` counts all of them. */
+  readonly retry?: RetryPolicy;
+}
+
+/**
+ * Waits for people to decide. Passes on its input with a field `decision`; an input that is no object becomes the field
+ * `value` beside it.
+ */
+export interface HumanJson {
+  readonly kind: "human";
+  readonly name: string;
+  /** What the people see; by default the value of the node before it. */
+  readonly input?: Mapping;
+  readonly description?: string;
+  /** Who may decide; by default anyone. */
+  readonly deciders?: readonly string[];
+  /** How many different people must confirm, default 1. A single rejection rejects. */
+  readonly approvals?: number;
+  /** What the form that comes with a confirmation must look like. */
+  readonly formSchema?: JsonSchema;
+  /** How long it may take, in milliseconds. */
+  readonly timeoutMs?: number;
+  /** What happens then, by default `reject`. `escalate`: `escalateTo` may decide from then on, for as long again. */
+  readonly onTimeout?: "confirm" | "reject" | "escalate";
+  readonly escalateTo?: readonly string[];
+  /** What a rejection leads to, by default `rollback`. `continue`: the flow goes on, and a condition can ask. */
+  readonly onReject?: "rollback" | "abort" | "continue";
+  readonly metadata?: JsonObject;
+}
+
+/** Waits, durably: for a duration, or until a time that an expression yields. Passes its input on. */
+export interface SleepJson {
+  readonly kind: "sleep";
+  readonly name: string;
+  /** Either this, in milliseconds … */
+  readonly durationMs?: number;
+  /** … or this: an expression that yields a time, as text in ISO 8601 with a zone, or milliseconds since 1970. */
+  readonly until?: Expression;
+}
+
+/** Waits for a signal; passes its payload on. One that arrived before is taken. */
+export interface SignalJson {
+  readonly kind: "signal";
+  readonly name: string;
+  /** The name of the signal; by default the node's. */
+  readonly signal?: string;
+  /** How long to wait before the step fails, in milliseconds; by default for as long as it takes. */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * Ends a sequence early. `complete`: the branch has arrived, or the instance is completed, with the value that was passed
+ * to this node. `fail`: the step fails for good. `rollbackTo`: it fails, and the rollback stops at `savepoint`.
+ */
+export interface EndJson {
+  readonly kind: "end";
+  readonly name: string;
+  readonly how: "complete" | "fail" | "rollbackTo";
+  /** Why it fails, for people. */
+  readonly message?: string;
+  /** A savepoint that was certainly passed, for `rollbackTo`. */
+  readonly savepoint?: string;
 }
 
 /** A node of the graph. */
-export type NodeJson = TaskJson | ForkJson | ConditionJson | SavepointJson;
+export type NodeJson =
+  | TaskJson
+  | ForkJson
+  | ConditionJson
+  | SavepointJson
+  | HumanJson
+  | SleepJson
+  | SignalJson
+  | EndJson;
 
 /** A definition as it is stored. */
 export interface DefinitionJson {
@@ -123,6 +211,15 @@ export interface DefinitionJson {
   readonly inputSchema?: JsonSchema;
   /** 0 to 100; the priority of an instance that is started without one. Default 50. */
   readonly priority?: number;
+  /**
+   * What a step that failed for good leads to, by default `rollback`. `dlq`: a dead letter and a pause; a person decides.
+   * A rejection and an `end` that fails are decisions and not failures: they always lead to a rollback.
+   */
+  readonly onFailure?: "rollback" | "dlq";
+  /** The order of compensations, by default `causal`. `sequential`: one after another, the last to complete first. */
+  readonly compensate?: "causal" | "sequential";
+  /** How long an instance may take, in milliseconds; then it is cancelled, with rollback. */
+  readonly deadlineMs?: number;
   readonly metadata?: JsonObject;
   readonly nodes: readonly NodeJson[];
 }

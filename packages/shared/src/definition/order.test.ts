@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { buildGraph } from "./graph.ts";
 import type { DefinitionJson, NodeJson } from "./model.ts";
 import { certainBefore } from "./order.ts";
-import { condition, fork, sees } from "./testing/nodes.ts";
+import { condition, end, fork, human, savepoint, sees, signal, sleep, task } from "./testing/nodes.ts";
 import { validateDefinition } from "./validate.ts";
 
 describe("certainBefore", () => {
@@ -13,7 +13,12 @@ describe("certainBefore", () => {
         fc.oneof(
           { maxDepth: 3, depthSize: "small" },
           fc.constant("task"),
-          fc.record({ fork: fc.tuple(tie("nodes"), tie("nodes")) }),
+          fc.constantFrom("human", "sleep", "signal", "savepoint", "fail"),
+          fc.constant("complete"),
+          fc.record({
+            fork: fc.tuple(tie("nodes"), tie("nodes")),
+            join: fc.constantFrom(undefined, "all", { atLeast: 2 }, { atLeast: 1 }, "any"),
+          }),
           fc.record({ condition: fc.tuple(tie("nodes"), tie("nodes")) }),
         ),
         { minLength: 1, maxLength: 3 },
@@ -42,7 +47,48 @@ describe("certainBefore", () => {
       }),
     );
   });
+
+  const certain = (nodes: readonly NodeJson[], name: string): readonly string[] => [
+    ...certainBefore(buildGraph({ format: 1, name: "order", version: 1, nodes }), name),
+  ];
+
+  it("leaves out what is in a fork that does not wait for all its branches, for those behind the fork", () => {
+    const branches = { x: [task("a"), task("b")], y: [task("c")] };
+    for (const join of ["any", { atLeast: 1 }]) {
+      const nodes = [fork("f", branches, { join }), task("d")];
+      expect(certain(nodes, "d")).toEqual(["f"]);
+      expect(certain(nodes, "b")).toEqual(["a"]);
+    }
+    for (const join of ["all", { atLeast: 2 }]) {
+      expect(certain([fork("f", branches, { join }), task("d")], "d")).toEqual(["f", "a", "b", "c"]);
+    }
+  });
+
+  it("leaves out what a branch may not have come to because it can end before, and ends themselves", () => {
+    const ending = condition("c", [human("h"), end("e")]);
+    const nodes = [fork("f", { x: [task("a"), ending, task("b")], y: [sleep("s"), end("g")] }), task("d")];
+    expect(certain(nodes, "d")).toEqual(["f", "a", "s"]);
+    expect(certain(nodes, "b")).toEqual(["a", "c"]);
+    expect(
+      certain([fork("f", { x: [task("a"), condition("c", [end("e", "fail")])], y: [task("b")] }), task("d")], "d"),
+    ).toEqual(["f", "a", "c", "b"]);
+  });
 });
+
+interface Shape {
+  readonly fork?: unknown[][];
+  readonly condition?: unknown[][];
+  readonly join?: unknown;
+}
+
+const single: Readonly<Record<string, (name: string) => NodeJson>> = {
+  human,
+  sleep: (name) => sleep(name),
+  signal,
+  savepoint,
+  complete: (name) => end(name),
+  fail: (name) => end(name, "fail"),
+};
 
 /** A definition of a shape, with names counted through, in which each task refers to the given names. */
 const named = (shape: readonly unknown[], refersTo: () => readonly string[]): DefinitionJson => {
@@ -51,11 +97,13 @@ const named = (shape: readonly unknown[], refersTo: () => readonly string[]): De
   const one = (part: unknown): NodeJson => {
     count += 1;
     const name = `n${count}`;
-    const { fork: branches, condition: sides } = part as { fork?: unknown[][]; condition?: unknown[][] };
-    if (branches !== undefined)
-      return fork(name, Object.fromEntries(branches.map((nodes, index) => [`b${index}`, list(nodes)])));
-    if (sides !== undefined) return condition(name, list(sides[0] ?? []), list(sides[1] ?? []));
-    return sees(name, ...refersTo());
+    if (typeof part === "string") return single[part]?.(name) ?? sees(name, ...refersTo());
+    const { fork: branches, condition: sides, join } = part as Shape;
+    if (branches !== undefined) {
+      const named = branches.map((nodes, index) => [`b${index}`, list(nodes)] as const);
+      return fork(name, Object.fromEntries(named), { join });
+    }
+    return condition(name, list(sides?.[0] ?? []), list(sides?.[1] ?? []));
   };
   return { format: 1, name: "order", version: 1, nodes: list(shape) };
 };

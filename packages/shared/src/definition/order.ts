@@ -1,19 +1,18 @@
-/** Which nodes have certainly run before another, and rules about expressions that refer to nodes. */
-import type { Problem } from "../vocabulary/error.ts";
-import type { Json } from "../vocabulary/json.ts";
-import { quote } from "../vocabulary/quote.ts";
-import { checkExpression, references } from "./expression.ts";
+/**
+ * Which nodes have certainly run before another. Told twice, by the same rules: of a valid graph, and of an outline, for
+ * validation.
+ *
+ * Certain is what stands before a node in its sequence and in the sequences around it, and what is certain in the forks
+ * among that. Not what stands on a side of a condition that is not around the node itself; not what runs beside it in
+ * another branch; nothing in a fork that goes on before all its branches have arrived; not what stands in a branch from
+ * where the branch may end early; and no end, which is never left.
+ */
 import type { Graph, GraphNode, Sequence } from "./graph.ts";
 import { nodeOf } from "./graph.ts";
-import { checkMapping, mappingExpressions } from "./mapping.ts";
 import type { Outline, OutlineNode, OutlineSequence } from "./outline.ts";
-import { fieldsOf } from "./outline.ts";
+import { fieldsOf, listOf } from "./outline.ts";
 
-/**
- * The names of the nodes that have certainly run when a node starts: the nodes before it in its sequence and in the
- * sequences around it, with everything certain in the forks among them. Not what stands on a side of a condition that is
- * not around the node itself, and not what runs beside it in another branch.
- */
+/** The names of the nodes that have certainly run when a node starts. */
 export const certainBefore = (graph: Graph, name: string): ReadonlySet<string> => {
   const found = new Set<string>();
   for (let node: GraphNode | null = nodeOf(graph, name); node !== null; node = containerOf(node.sequence)) {
@@ -28,19 +27,29 @@ const containerOf = ({ owner }: Sequence): GraphNode | null => {
 };
 
 const addCertain = (node: GraphNode, found: Set<string>): void => {
+  if (node.kind === "end") return;
   found.add(node.name);
-  if (node.kind !== "fork") return;
-  for (const branch of node.branches.values()) for (const inner of branch.nodes) addCertain(inner, found);
+  if (node.kind !== "fork" || node.need < node.branches.size) return;
+  for (const { nodes } of node.branches.values()) {
+    const early = nodes.findIndex(canEndBranch);
+    for (const inner of early < 0 ? nodes : nodes.slice(0, early)) addCertain(inner, found);
+  }
 };
 
-/** What is wrong with conditions and mappings: their expressions, and the nodes that these refer to. */
-export const checkExpressions = (outline: Outline): readonly Problem[] => {
-  const problems: Problem[] = [];
-  const known = new Map<string, OutlineNode>();
-  for (const node of outline.nodes) if (node.name !== null && !known.has(node.name)) known.set(node.name, node);
+const canEndBranch = (node: GraphNode): boolean => {
+  if (node.kind === "end") return node.json.how === "complete";
+  return node.kind === "condition" && [...node.then.nodes, ...node.else.nodes].some(canEndBranch);
+};
+
+/** Shows each node of an outline, in document order, with what has certainly run before it. */
+export const walkCertain = (
+  { root }: Outline,
+  visit: (node: OutlineNode, isCertain: (name: string) => boolean) => void,
+): void => {
   // What has certainly run by now, as a stack: leaving a sequence takes away what it added.
   const certain: string[] = [];
   const counts = new Map<string, number>();
+  const isCertain = (name: string): boolean => (counts.get(name) ?? 0) > 0;
   const enter = (name: string): void => {
     certain.push(name);
     counts.set(name, (counts.get(name) ?? 0) + 1);
@@ -51,112 +60,32 @@ export const checkExpressions = (outline: Outline): readonly Problem[] => {
     return left;
   };
 
-  const walk = ({ nodes }: OutlineSequence): void => {
+  /** Gives what is certain for those behind the fork that the sequence is a branch of. */
+  const walk = ({ nodes, owner }: OutlineSequence): readonly string[] => {
+    const mark = certain.length;
+    let early: number | null = null;
     for (const node of nodes) {
-      for (const [path, text] of expressionsOf(node)) {
-        const wrong = checkExpression(text, path);
-        problems.push(...wrong);
-        if (wrong.length > 0 || typeof text !== "string") continue;
-        for (const step of references(text).steps) {
-          if ((counts.get(step) ?? 0) === 0) problems.push({ path, ...notCertain(step, node, known) });
-        }
-      }
-      const passed: string[] = [];
-      for (const sequence of node.sequences) {
-        const mark = certain.length;
-        walk(sequence);
-        const inside = leave(mark);
-        if (node.kind === "fork") passed.push(...inside);
-      }
-      for (const name of passed) enter(name);
-      if (node.name !== null) enter(node.name);
+      if (early === null && owner?.kind === "fork" && mayEndBranch(node)) early = certain.length;
+      visit(node, isCertain);
+      const inside = node.sequences.map(walk);
+      if (joinsAll(node)) for (const name of inside.flat()) enter(name);
+      if (node.name !== null && node.kind !== "end") enter(node.name);
     }
+    const left = leave(mark);
+    return early === null ? left : left.slice(0, early - mark);
   };
-
-  problems.push(...outline.nodes.flatMap(mappingProblems));
-  walk(outline.root);
-  return problems;
+  walk(root);
 };
 
-/** The places of a node where expressions stand. A compensation sees what its step sees. */
-const mappingsOf = ({ fields, path }: OutlineNode): readonly (readonly [Json, string])[] => {
-  const compensation = fieldsOf(fields.compensation);
-  return [
-    ...(fields.input === undefined ? [] : [[fields.input as Json, `${path}.input`] as const]),
-    ...(compensation?.input === undefined ? [] : [[compensation.input as Json, `${path}.compensation.input`] as const]),
-  ];
+/** Whether a node is a fork that goes on only when all its branches have arrived. */
+export const joinsAll = ({ kind, fields }: OutlineNode): boolean => {
+  if (kind !== "fork" || fields.join === "any") return false;
+  const atLeast = fieldsOf(fields.join)?.atLeast;
+  return typeof atLeast !== "number" || atLeast >= listOf(fields.branches).length;
 };
 
-const expressionsOf = (node: OutlineNode): readonly (readonly [string, unknown])[] => {
-  if (node.kind === "condition") {
-    // A condition that is no text is the business of the shape.
-    return typeof node.fields.when === "string" ? [[`${node.path}.when`, node.fields.when]] : [];
-  }
-  return node.kind === "task" ? mappingsOf(node).flatMap(([mapping, path]) => mappingExpressions(mapping, path)) : [];
+/** Whether the branch in which a node stands may arrive at it, or within it, and not go on. */
+export const mayEndBranch = (node: OutlineNode): boolean => {
+  if (node.kind === "end") return node.fields.how === "complete";
+  return node.kind === "condition" && node.sequences.some(({ nodes }) => nodes.some(mayEndBranch));
 };
-
-/** Problems of mappings that are not those of an expression in them. */
-const mappingProblems = (node: OutlineNode): readonly Problem[] =>
-  mappingsOf(node).flatMap(([mapping, path]) => checkMapping(mapping, path).filter(({ code }) => code === "too_deep"));
-
-/** Why a node may not be referred to from here. */
-const notCertain = (
-  name: string,
-  from: OutlineNode,
-  known: ReadonlyMap<string, OutlineNode>,
-): { readonly code: string; readonly message: string } => {
-  const target = known.get(name);
-  const said = `'steps' refers to ${quote(name)}`;
-  if (target === undefined) {
-    return { code: "unknown_step", message: `${said}, and there is no node of this name in the definition` };
-  }
-  const meeting = meetingOf(target, from);
-  if (meeting.target.index < meeting.from.index) {
-    const side = outermostSide(target, meeting.target);
-    const where = side === null ? "" : `: it is on the side '${side.key}' of the condition ${nameOf(side.owner)}`;
-    return {
-      code: "uncertain_step",
-      message: `${said}, which may not have run${where}; refer to the condition instead, whose value is that of the side taken`,
-    };
-  }
-  if (meeting.target === meeting.from && meeting.target !== target && meeting.from !== from) {
-    const fork = meeting.target;
-    if (fork.kind === "fork") {
-      const message = `${said}, which runs beside it in another branch of the fork ${nameOf(fork)}; refer to it after the fork`;
-      return { code: "parallel_step", message };
-    }
-    const message = `${said}, which is on the other side of the condition ${nameOf(fork)} and never runs together with it`;
-    return { code: "uncertain_step", message };
-  }
-  const reason = target === from ? "which is this node itself" : "which does not come before it";
-  return { code: "later_step", message: `${said}, ${reason}; only nodes that ran before can be referred to` };
-};
-
-/** The two nodes of one sequence in which the target and the referring node stand, or which they are. */
-const meetingOf = (target: OutlineNode, from: OutlineNode): { target: OutlineNode; from: OutlineNode } => {
-  const around = new Map(chainOf(from).map((node) => [node.place, node]));
-  for (const node of chainOf(target)) {
-    const other = around.get(node.place);
-    if (other !== undefined) return { target: node, from: other };
-  }
-  return { target, from };
-};
-
-/** A node and those around it, from the inside out. */
-const chainOf = (node: OutlineNode): readonly OutlineNode[] => {
-  const chain = [node];
-  for (let owner = node.place.owner; owner !== null; owner = owner.place.owner) chain.push(owner);
-  return chain;
-};
-
-/** The outermost side of a condition that a node stands on, up to a node around it. */
-const outermostSide = (node: OutlineNode, upTo: OutlineNode): OutlineSequence | null => {
-  let side: OutlineSequence | null = null;
-  for (const one of chainOf(node)) {
-    if (one === upTo) return side;
-    if (one.place.owner?.kind === "condition") side = one.place;
-  }
-  return side;
-};
-
-const nameOf = (node: OutlineNode | null): string => quote(node?.name ?? "without a name");

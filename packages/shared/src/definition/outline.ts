@@ -85,6 +85,13 @@ export const outlineOf = (definition: Fields): Outline => {
   return { root, nodes, problems };
 };
 
+/** The nodes by name; the first of those that share one. */
+export const namesOf = ({ nodes }: Outline): ReadonlyMap<string, OutlineNode> => {
+  const known = new Map<string, OutlineNode>();
+  for (const node of nodes) if (node.name !== null && !known.has(node.name)) known.set(node.name, node);
+  return known;
+};
+
 /** The value as an object, or `null`. */
 export const fieldsOf = (value: unknown): Fields | null =>
   typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : null;
@@ -92,9 +99,20 @@ export const fieldsOf = (value: unknown): Fields | null =>
 /** The value as a list; empty when it is none. */
 export const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 
-const kinds: readonly string[] = ["task", "fork", "condition", "savepoint"] satisfies NodeJson["kind"][];
+/** All kinds of nodes, in the order in which a message lists them. */
+export const nodeKinds = [
+  "task",
+  "fork",
+  "condition",
+  "savepoint",
+  "human",
+  "sleep",
+  "signal",
+  "end",
+] as const satisfies NodeJson["kind"][];
 
-const isKind = (value: unknown): value is NodeJson["kind"] => typeof value === "string" && kinds.includes(value);
+const isKind = (value: unknown): value is NodeJson["kind"] =>
+  typeof value === "string" && (nodeKinds as readonly string[]).includes(value);
 
 const sequencesOf = ({ kind, fields, path }: OutlineNode): readonly (readonly [unknown, string, string])[] => {
   if (kind === "fork") {

@@ -6,13 +6,14 @@ import { quote } from "../vocabulary/quote.ts";
 import type { Fields, Outline, OutlineNode, OutlineSequence } from "./outline.ts";
 import { fieldsOf, listOf } from "./outline.ts";
 
-/** What breaks a rule about a single name: of the definition, of nodes, branches and handlers. */
+/** What breaks a rule about a single name: of the definition, of nodes, branches, handlers and signals. */
 export const checkNames = (definition: Fields, { nodes }: Outline): readonly Problem[] => [
   ...named("definition", definition.name, "name"),
   ...nodes.flatMap(({ path, fields }) => [
     ...named("node", fields.name, `${path}.name`),
     ...named("handler", fields.handler, `${path}.handler`),
     ...named("handler", fieldsOf(fields.compensation)?.handler, `${path}.compensation.handler`),
+    ...named("signal", fields.signal, `${path}.signal`),
     ...branchesOf(fields).flatMap(([name, branchPath]) => named("branch", name, `${path}.${branchPath}.name`)),
   ]),
 ];
@@ -35,7 +36,7 @@ export const checkDuplicates = ({ nodes }: Outline): readonly Problem[] => [
 
 /** What may not stand where it stands, or is not enough. */
 export const checkPlaces = ({ root, nodes }: Outline, definition: Fields): readonly Problem[] => {
-  const problems = nodes.flatMap((node) => [...forkProblems(node), ...savepointProblems(node), ...onceProblems(node)]);
+  const problems = nodes.flatMap((node) => [...forkProblems(node), ...savepointProblems(node)]);
   // An outline is empty also when its nodes are not recognized, and then that is said already.
   if (root.nodes.length > 0 || !Array.isArray(definition.nodes) || definition.nodes.length > 0) return problems;
   const message = "a definition needs at least one node";
@@ -67,14 +68,6 @@ const savepointProblems = ({ kind, path, place }: OutlineNode): readonly Problem
 const enclosingFork = (place: OutlineSequence): OutlineNode | null => {
   for (let owner = place.owner; owner !== null; owner = owner.place.owner) if (owner.kind === "fork") return owner;
   return null;
-};
-
-/** `idempotent: false` promises at most one call; more attempts would break it. */
-const onceProblems = ({ fields, path }: OutlineNode): readonly Problem[] => {
-  const attempts = fieldsOf(fields.retry)?.maxAttempts;
-  if (fields.idempotent !== false || typeof attempts !== "number" || attempts <= 1) return [];
-  const message = `with idempotent: false the handler is called at most once, and this asks for ${attempts} attempts; leave maxAttempts out or make it 1`;
-  return [{ path: `${path}.retry.maxAttempts`, code: "retry_not_idempotent", message }];
 };
 
 /** A name that is no text is the business of the shape. */

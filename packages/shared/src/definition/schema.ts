@@ -3,93 +3,39 @@ import { z } from "zod";
 import type { Problem } from "../vocabulary/error.ts";
 import { at, pathOf } from "../vocabulary/path.ts";
 import { quote } from "../vocabulary/quote.ts";
-import { descriptionLimit, durationLimitMs, maxAttemptsLimit, priorityLimit, versionLimit } from "./limit.ts";
+import { versionLimit } from "./limit.ts";
 import type { DefinitionJson } from "./model.ts";
-
-const duration = (least: number) => z.number().min(least).max(durationLimitMs);
-
-// Names are checked by rules of their own, which say more than a pattern could.
-const name = z.string();
-const priority = z.int().min(0).max(priorityLimit);
-const metadata = z.record(z.string(), z.json());
-const mapping = z.json();
-
-const retry = z.strictObject({
-  maxAttempts: z.int().min(1).max(maxAttemptsLimit).optional(),
-  strategy: z.enum(["fixed", "linear", "exponential"]).optional(),
-  delayMs: duration(0).optional(),
-  maxDelayMs: duration(0).optional(),
-  jitter: z.number().min(0).max(1).optional(),
-});
-
-const compensation = z.strictObject({
-  handler: name,
-  input: mapping.optional(),
-  retry: retry.optional(),
-  timeoutMs: duration(1).optional(),
-});
-
-const task = z.strictObject({
-  kind: z.literal("task"),
-  name,
-  handler: name,
-  input: mapping.optional(),
-  retry: retry.optional(),
-  timeoutMs: duration(1).optional(),
-  delayMs: duration(0).optional(),
-  priority: priority.optional(),
-  idempotent: z.boolean().optional(),
-  metadata: metadata.optional(),
-  compensation: compensation.optional(),
-});
-
-const savepoint = z.strictObject({ kind: z.literal("savepoint"), name });
-
-const branch = z.strictObject({
-  name,
-  get nodes() {
-    return sequence;
-  },
-});
-
-const fork = z.strictObject({ kind: z.literal("fork"), name, branches: z.array(branch) });
-
-const condition = z.strictObject({
-  kind: z.literal("condition"),
-  name,
-  when: z.string(),
-  get then() {
-    return sequence;
-  },
-  get else() {
-    return sequence;
-  },
-});
-
-const sequence: z.ZodType = z.array(z.lazy(() => z.discriminatedUnion("kind", [task, fork, condition, savepoint])));
+import { nodeKinds } from "./outline.ts";
+import { description, duration, name, object, priority, sequence } from "./schema-nodes.ts";
 
 /** The zod schema of a stored definition. Strict: a field that it does not know is a problem, not noise. */
 const definitionSchema = z.strictObject({
   format: z.literal(1),
   name,
   version: z.int().min(1).max(versionLimit),
-  description: z.string().max(descriptionLimit).optional(),
-  inputSchema: metadata.optional(),
+  description: description.optional(),
+  inputSchema: object.optional(),
   priority: priority.optional(),
-  metadata: metadata.optional(),
+  onFailure: z.enum(["rollback", "dlq"]).optional(),
+  compensate: z.enum(["causal", "sequential"]).optional(),
+  deadlineMs: duration(1).optional(),
+  metadata: object.optional(),
   nodes: sequence,
 }) as unknown as z.ZodType<DefinitionJson>;
 
 /** Where a value does not have the shape of a definition. Nesting must be bounded before: this recurses. */
 export const checkShape = (value: unknown): readonly Problem[] => {
   const { error } = definitionSchema.safeParse(value, { reportInput: true });
-  return (error?.issues ?? []).flatMap(problemsOf);
+  return (error?.issues ?? []).flatMap((issue) => problemsOf(issue));
 };
 
 type Issue = z.core.$ZodIssue;
 
-const problemsOf = (issue: Issue): readonly Problem[] => {
-  const path = pathOf(issue.path.map((key) => (typeof key === "symbol" ? String(key) : key)));
+const problemsOf = (issue: Issue, base = ""): readonly Problem[] => {
+  const path = pathOf(
+    issue.path.map((key) => (typeof key === "symbol" ? String(key) : key)),
+    base,
+  );
   switch (issue.code) {
     case "unrecognized_keys":
       return issue.keys.map((key) => ({
@@ -100,7 +46,7 @@ const problemsOf = (issue: Issue): readonly Problem[] => {
     case "invalid_type":
       return [typeProblem(path, issue.expected, issue.input)];
     case "invalid_union":
-      return [kindProblem(path, issue.input)];
+      return unionProblems(path, issue);
     case "too_small":
       return [rangeProblem(path, "at least", issue.minimum, issue.input)];
     case "too_big":
@@ -118,20 +64,33 @@ const typeProblem = (path: string, expected: string, input: unknown): Problem =>
   return { path, code: "wrong_type", message: `this must be ${kindOf(expected)}, and it is ${said(input)}` };
 };
 
-const kindProblem = (path: string, node: unknown): Problem => {
-  const input = typeof node === "object" && node !== null && "kind" in node ? node.kind : undefined;
-  if (!path.endsWith("kind")) return { path, code: "wrong_type", message: "this must be plain JSON" };
-  if (input === undefined)
-    return { path, code: "missing_field", message: "this field is missing; every node has a kind" };
-  return { path, code: "unknown_kind", message: `there is no kind of node ${said(input)}; ${kinds}` };
+/** The unions that there are: nodes by their kind, the ways to write a join, and plain JSON. */
+const unionProblems = (path: string, issue: z.core.$ZodIssueInvalidUnion): readonly Problem[] => {
+  if (issue.path.at(-1) === "kind") return [kindProblem(path, issue.input)];
+  if (issue.path.at(-1) !== "join") return [{ path, code: "wrong_type", message: "this must be plain JSON" }];
+  // What is an object was meant as one, so what is wrong with it as such is what helps.
+  if (isObject(issue.input)) return (issue.errors.at(-1) ?? []).flatMap((inner) => problemsOf(inner, path));
+  const message = `this must be 'all', 'any' or { "atLeast": a number }, and it is ${said(issue.input)}`;
+  return [{ path, code: "invalid_value", message }];
 };
 
-const kinds = "write task, fork, condition or savepoint";
+const kindProblem = (path: string, node: unknown): Problem => {
+  const input = isObject(node) && "kind" in node ? node.kind : undefined;
+  if (input === undefined)
+    return { path, code: "missing_field", message: "this field is missing; every node has a kind" };
+  return { path, code: "unknown_kind", message: `there is no kind of node ${said(input)}; write ${kinds}` };
+};
+
+const kinds = `${nodeKinds.slice(0, -1).join(", ")} or ${nodeKinds.at(-1)}`;
 
 const rangeProblem = (path: string, relation: string, bound: number | bigint, input: unknown): Problem => {
-  const unit = typeof input === "string" ? " characters long" : "";
-  const found = typeof input === "string" ? String(input.length) : said(input);
-  return { path, code: "out_of_range", message: `this must be ${relation} ${bound}${unit}, and it is ${found}` };
+  const code = "out_of_range";
+  if (typeof input !== "string" && !Array.isArray(input)) {
+    return { path, code, message: `this must be ${relation} ${bound}, and it is ${said(input)}` };
+  }
+  if (input.length === 0) return { path, code, message: "this must not be empty" };
+  const unit = typeof input === "string" ? "characters" : "entries";
+  return { path, code, message: `this must have ${relation} ${bound} ${unit}, and it has ${input.length}` };
 };
 
 const valueProblem = (path: string, values: readonly unknown[], input: unknown): Problem => {
@@ -161,6 +120,9 @@ const kindOf = (expected: string): string => {
 const said = (value: unknown): string => {
   if (typeof value === "string") return quote(value);
   if (Array.isArray(value)) return "a list";
-  if (typeof value === "object" && value !== null) return "an object";
+  if (isObject(value)) return "an object";
   return String(value);
 };
+
+const isObject = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && !Array.isArray(value);

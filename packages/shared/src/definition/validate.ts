@@ -3,12 +3,14 @@ import type { Problem } from "../vocabulary/error.ts";
 import { FloxyError } from "../vocabulary/error.ts";
 import { copyAsJson } from "../vocabulary/json-copy.ts";
 import { quote } from "../vocabulary/quote.ts";
+import { checkEnds, checkReach } from "./end-rules.ts";
 import { checkSchema } from "./json-schema.ts";
 import { definitionDepthLimit, definitionSizeLimit, problemLimit } from "./limit.ts";
 import type { DefinitionJson, JsonSchema } from "./model.ts";
-import { checkExpressions } from "./order.ts";
+import { checkNodes } from "./node-rules.ts";
 import type { Fields } from "./outline.ts";
 import { fieldsOf, outlineOf } from "./outline.ts";
+import { checkExpressions } from "./reference-rules.ts";
 import { checkDuplicates, checkNames, checkPlaces } from "./rules.ts";
 import { checkShape } from "./schema.ts";
 
@@ -51,6 +53,9 @@ const ruleProblems = (copy: unknown): readonly Problem[] => {
     ...checkPlaces(outline, definition),
     ...checkNames(definition, outline),
     ...checkDuplicates(outline),
+    ...checkNodes(outline),
+    ...checkReach(outline),
+    ...checkEnds(outline),
     ...checkExpressions(outline),
     ...schemaProblems(definition),
   ];

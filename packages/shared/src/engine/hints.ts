@@ -13,7 +13,7 @@ export interface Hints {
   readonly ready: Set<string>;
   /** Whether an orchestrator has something to look at. */
   review: boolean;
-  /** Whether something was delayed, so that the next due time may have moved. */
+  /** Whether something was delayed, or waits for a time, so that the next due time may have moved. */
   delayed: boolean;
   /** Instances that have finished. */
   readonly finished: Set<string>;
@@ -36,10 +36,12 @@ export const hintAdvance = (
   instanceId: string,
   advance: {
     readonly enqueue: readonly { readonly handler: string; readonly delayMs: number }[];
+    readonly records?: readonly { readonly due: object | null }[];
     readonly review: boolean;
     readonly finished: object | null;
   },
 ): void => {
+  if (advance.records?.some(({ due }) => due !== null)) hints.delayed = true;
   for (const { handler, delayMs } of advance.enqueue) {
     if (delayMs > 0) hints.delayed = true;
     else hints.ready.add(handler);

@@ -1,11 +1,11 @@
 /** Resolving the inputs of leased steps: what was passed to them, or what their mapping makes of the data. */
 import { needsOfMapping } from "../core/needs.ts";
 import { toStepError } from "../core/step-error.ts";
-import { valueOfNode } from "../core/value.ts";
+import { scopeOf } from "../core/value.ts";
 import type { Graph } from "../definition/graph.ts";
 import { taskOf } from "../definition/graph.ts";
 import { evaluateMapping, mappingReferences } from "../definition/mapping.ts";
-import type { Mapping } from "../definition/model.ts";
+import type { Mapping, TaskJson } from "../definition/model.ts";
 import type { Executor } from "../store/executor.ts";
 import type { LeasedStep } from "../store/queue.ts";
 import type { StepError } from "../vocabulary/error.ts";
@@ -44,11 +44,15 @@ export const resolveInputs = async (
   }));
 };
 
-// A compensation gets the input of the step it undoes, unless it has a mapping of its own.
+// A compensation gets the input of the step it undoes, unless it has a mapping of its own. What a person gave wins.
 const mappingOf = (graph: Graph, step: LeasedStep): Mapping | undefined => {
   const { json } = taskOf(graph, step.node);
+  if (givenInput(json, step) !== null) return undefined;
   return step.lane === "compensation" ? (json.compensation?.input ?? json.input) : json.input;
 };
+
+const givenInput = ({ compensation }: TaskJson, { input, stepInput }: LeasedStep): string | null =>
+  input ?? (compensation?.input === undefined ? stepInput : null);
 
 const resolve = (
   graph: Graph,
@@ -56,15 +60,11 @@ const resolve = (
   mapping: Mapping | undefined,
   payloads: InstancePayloads | undefined,
 ): ResolvedStep["input"] => {
-  const value = JSON.parse(step.value) as Json;
+  const value = JSON.parse(givenInput(taskOf(graph, step.node).json, step) ?? step.value) as Json;
   if (mapping === undefined || payloads === undefined) return { value };
   try {
-    const steps: Record<string, Json> = {};
-    for (const name of mappingReferences(mapping).steps) {
-      const output = valueOfNode(graph, payloads, name);
-      if (output !== undefined) steps[name] = output;
-    }
-    return { value: evaluateMapping(mapping, { input: payloads.input, value, steps }) };
+    const scope = scopeOf(graph, payloads, null, mappingReferences(mapping));
+    return { value: evaluateMapping(mapping, { ...scope, value }) };
   } catch (error) {
     return { error: toStepError(error, `input of '${step.node}': `, "EXPRESSION_FAILED") };
   }

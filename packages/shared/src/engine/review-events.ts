@@ -1,14 +1,12 @@
 /** The events that a decision about a whole instance is told by. */
-import type { Decision } from "../core/model.ts";
+import type { Decision, InstanceState } from "../core/model.ts";
 import type { NewEvent } from "../store/event.ts";
 import type { EventType } from "../vocabulary/event.ts";
 import type { InstanceStatus, StepStatus } from "../vocabulary/status.ts";
 
 const instanceEvents: Partial<Record<InstanceStatus, EventType>> = {
   completed: "instance.completed",
-  rolling_back: "instance.rolling_back",
   failed: "instance.failed",
-  cancelling: "instance.cancelling",
   cancelled: "instance.cancelled",
   aborted: "instance.aborted",
   dlq: "instance.dead_lettered",
@@ -16,30 +14,49 @@ const instanceEvents: Partial<Record<InstanceStatus, EventType>> = {
 
 const stepEvents: Partial<Record<StepStatus, EventType>> = {
   completed: "step.completed",
+  confirmed: "step.confirmed",
+  rejected: "step.rejected",
   waiting: "step.waiting",
+  waiting_decision: "step.waiting",
   failed: "step.failed",
   skipped: "step.skipped",
   rolled_back: "step.rolled_back",
 };
 
 /** The events of a decision, in the order in which a person would tell them. */
-export const eventsOf = (instanceId: string, decision: Decision): NewEvent[] => {
-  const { instance, steps, records, enqueue } = decision;
+export const eventsOf = (instanceId: string, decision: Decision, before: InstanceState): NewEvent[] => {
+  const { instance, steps = [], records = [], enqueue = [], bury = [], escalate = [] } = decision;
   const event = (type: EventType | undefined, node: string | null, data: object | null): NewEvent[] =>
     type === undefined ? [] : [{ instanceId, type, node, data: data === null ? null : JSON.stringify(data) }];
-  // A freeze is told even when the rollback is over at once because nothing was to be undone.
-  const frozen = instance?.freeze === true ? { cause: instance.cause, boundary: instance.boundary ?? null } : null;
-  const started = frozen === null ? [] : event("instance.rolling_back", null, frozen);
-  const status = instance?.status === "rolling_back" ? undefined : instance?.status;
+  const ending = instance === undefined ? undefined : instanceEvents[instance.status];
   return [
-    ...started,
-    ...steps.flatMap(({ node, status, outcome }) => event(stepEvents[status], node, outcome ? { outcome } : null)),
-    ...records.flatMap(({ node, status, side, error }) =>
-      event(stepEvents[status], node, side !== null ? { side } : error !== null ? { error } : null),
+    ...frozen(decision, before).flatMap(([type, data]) => event(type, null, data)),
+    ...steps
+      .filter(({ node }) => !escalate.includes(node))
+      .flatMap(({ node, status, outcome, error }) =>
+        event(stepEvents[status], node, outcome || error ? { outcome, error } : null),
+      ),
+    ...bury.flatMap(({ node, error }) => event("step.dead_lettered", node, { error })),
+    ...escalate.flatMap((node) => event("decision.escalated", node, null)),
+    ...(instance?.restart === true ? event("instance.resumed", null, { savepoint: before.boundary }) : []),
+    ...records.flatMap(({ node, status, side, error, due }) =>
+      event(
+        status === "paused" ? "step.dead_lettered" : stepEvents[status],
+        node,
+        side !== null ? { side } : error !== null ? { error } : due,
+      ),
     ),
     ...enqueue.flatMap(({ node, lane, handler }) =>
       event(lane === "compensation" ? "compensation.queued" : undefined, node, { handler }),
     ),
-    ...(status === undefined ? [] : event(instanceEvents[status], null, null)),
+    ...event(ending, null, null),
   ];
+};
+
+// A freeze is told even when the rollback is over at once because nothing was to be undone.
+const frozen = ({ instance }: Decision, { status }: InstanceState): [EventType, object][] => {
+  if (instance?.freeze !== true || instance.status === "aborted" || status === "failed") return [];
+  const cancelling = instance.status === "cancelling" || instance.status === "cancelled";
+  if (!cancelling && status === "rolling_back") return [];
+  return [[cancelling ? "instance.cancelling" : "instance.rolling_back", { cause: instance.cause }]];
 };

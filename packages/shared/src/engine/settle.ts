@@ -1,5 +1,6 @@
 /** Settling attempts: the core says what follows from each result, the store writes it all in one statement. */
-import { advance } from "../core/advance.ts";
+import { advance, isDlqMode } from "../core/advance.ts";
+import { isContained } from "../core/flow.ts";
 import type { Advance } from "../core/model.ts";
 import { needsAfter } from "../core/needs.ts";
 import { decideRetry, retryPolicyOf } from "../core/retry.ts";
@@ -9,9 +10,9 @@ import { taskOf } from "../definition/graph.ts";
 import { isTransient } from "../store/database-error.ts";
 import type { Database } from "../store/executor.ts";
 import type { LeaseRef } from "../store/queue.ts";
-import { lockInstances } from "../store/review.ts";
-import type { Settlement, SettleParams, SettleResult } from "../store/settle.ts";
+import type { OnFail, Settlement, SettleParams, SettleResult } from "../store/settle.ts";
 import { mayFreeze, settle } from "../store/settle.ts";
+import { lockInstances } from "../store/state.ts";
 import type { StepError } from "../vocabulary/error.ts";
 import type { Lane } from "../vocabulary/status.ts";
 import type { Hints } from "./hints.ts";
@@ -77,7 +78,8 @@ const decideAll = async (db: Database, params: SettleAttemptsParams): Promise<Se
 
 const decide = (attempt: FinishedAttempt, payloads: InstancePayloads | undefined, random: () => number): Settlement => {
   const { instanceId, node, token, result } = attempt;
-  const base = { instanceId, node, token, output: null, error: null, outcome: null, delayMs: 0, advance: null };
+  const onFail = onFailOf(attempt);
+  const base = { instanceId, node, token, onFail, output: null, error: null, outcome: null, delayMs: 0, advance: null };
   switch (result.kind) {
     case "released":
       return { ...base, verdict: "released" };
@@ -95,6 +97,11 @@ const decide = (attempt: FinishedAttempt, payloads: InstancePayloads | undefined
         return { ...base, ...defect(error) };
       }
   }
+};
+
+const onFailOf = ({ graph, node }: FinishedAttempt): OnFail => {
+  if (isDlqMode(graph)) return "pause";
+  return isContained(taskOf(graph, node)) ? "contain" : "freeze";
 };
 
 const follow = (

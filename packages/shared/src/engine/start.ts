@@ -3,6 +3,7 @@ import { advanceStart } from "../core/advance.ts";
 import { canonicalJson } from "../definition/fingerprint.ts";
 import type { Graph } from "../definition/graph.ts";
 import { checkAgainstSchema } from "../definition/json-schema.ts";
+import { durationLimitMs } from "../definition/limit.ts";
 import { defaultPriority } from "../definition/model.ts";
 import type { Executor } from "../store/executor.ts";
 import type { ExistingInstance, NewInstance } from "../store/instance.ts";
@@ -25,6 +26,8 @@ export interface StartRequest {
   readonly input: unknown;
   /** 0 to 100; by default the definition's, else 50. */
   readonly priority?: number | undefined;
+  /** How long it may take, in milliseconds; then it is cancelled. By default as its definition says. */
+  readonly deadlineMs?: number | undefined;
   /** A JSON object that handlers can read. */
   readonly metadata?: unknown;
   /** A repeat with the same definition name and key answers the existing instance. */
@@ -54,7 +57,7 @@ export const prepareStart = async (
   options: { readonly payloadLimit?: number | undefined } = {},
 ): Promise<PreparedStart> => {
   const graph = await graphs.get(db, request.definitionName, request.definitionVersion ?? null);
-  const { name, version, priority: ownPriority } = graph.definition;
+  const { name, version, priority: ownPriority, deadlineMs: ownDeadline } = graph.definition;
   const input = encodePayload(request.input, "the input", options.payloadLimit);
   const metadata = encodePayload(request.metadata ?? {}, "the metadata", options.payloadLimit);
   if (!metadata.startsWith("{")) throw new FloxyError("OPTION_INVALID", "The metadata must be a JSON object.");
@@ -68,6 +71,7 @@ export const prepareStart = async (
     input,
     metadata,
     idempotencyKey: assertKey(request.idempotencyKey ?? null),
+    deadlineMs: assertDeadline(request.deadlineMs ?? ownDeadline ?? null),
     advance: advanceStart(graph, { input: parsed, rows: new Map() }),
   };
   return { row };
@@ -136,6 +140,12 @@ const assertInput = (graph: Graph, input: Json): void => {
 const assertPriority = (priority: number): number => {
   if (Number.isInteger(priority) && priority >= 0 && priority <= 100) return priority;
   throw new FloxyError("OPTION_INVALID", `The priority must be an integer from 0 to 100, not ${String(priority)}.`);
+};
+
+const assertDeadline = (deadlineMs: number | null): number | null => {
+  if (deadlineMs === null || (deadlineMs > 0 && deadlineMs <= durationLimitMs)) return deadlineMs && Math.ceil(deadlineMs);
+  const message = `The deadline must be a number of milliseconds from 1 to ${durationLimitMs}, not ${String(deadlineMs)}.`;
+  throw new FloxyError("OPTION_INVALID", message);
 };
 
 const assertKey = (key: string | null): string | null => {

@@ -7,17 +7,24 @@ export interface EnqueueSource {
   /** The priority of a step that has none of its own. */
   readonly priority: string;
   readonly epoch: string;
+  /** The run of the graph that it belongs to. */
+  readonly run: string;
+  /** What a person gave it as input, if that can be; JSON text. */
+  readonly input?: string;
   /** FROM and WHERE. */
   readonly from: string;
 }
 
 /** The INSERT of steps into the queue: ready, or delayed until their time, with the aged priority key written once. */
 export const enqueueText = (schema: string, source: EnqueueSource): string => `
-  INSERT INTO ${schema}.queue (instance_id, node, lane, handler, state, priority, key, ready_at, epoch, timeout_ms, input_from)
+  INSERT INTO ${schema}.queue (instance_id, node, lane, handler, state, priority, key, ready_at, epoch, timeout_ms,
+                         input_from, run, input)
   SELECT s.instance_id, s.node, s.lane, s.handler, CASE WHEN s.delay_ms > 0 THEN 'delayed' ELSE 'ready' END, s.priority,
-         ${schema}.priority_key(s.ready_at, s.priority, s.lane), s.ready_at, s.epoch, s.timeout_ms, s.input_from
+         ${schema}.priority_key(s.ready_at, s.priority, s.lane), s.ready_at, s.epoch, s.timeout_ms, s.input_from, s.run,
+         s.input::json
   FROM (
-    SELECT ${source.instanceId} AS instance_id, ${source.lane} AS lane, ${source.epoch} AS epoch, e.node, e.handler,
+    SELECT ${source.instanceId} AS instance_id, ${source.lane} AS lane, ${source.epoch} AS epoch,
+           ${source.run} AS run, ${source.input ?? "NULL"} AS input, e.node, e.handler,
            coalesce(e.priority, ${source.priority}) AS priority, e.delay_ms, e.timeout_ms, e.input_from,
            statement_timestamp() + e.delay_ms * interval '1 ms' AS ready_at
     ${source.from}

@@ -6,6 +6,7 @@ import type { InstanceStatus } from "../vocabulary/status.ts";
 import { enqueueText } from "./enqueue.ts";
 import type { Executor, Statement } from "./executor.ts";
 import { columns, statement } from "./executor.ts";
+import { recordDataText, recordEventText, recordText, toRow } from "./record.ts";
 
 /** An instance to insert, with what follows from its start. */
 export interface NewInstance {
@@ -19,6 +20,8 @@ export interface NewInstance {
   /** JSON text of an object. */
   readonly metadata: string;
   readonly idempotencyKey: string | null;
+  /** How long it may take, in milliseconds. */
+  readonly deadlineMs: number | null;
   readonly advance: Advance;
 }
 
@@ -35,7 +38,7 @@ export const insertInstances = async (db: Executor, instances: readonly NewInsta
     outputFrom: instance.advance.finished?.outputFrom ?? null,
   }));
   const records = instances.flatMap((instance, parent) =>
-    instance.advance.records.map((r) => ({ parent, ...r, error: r.error === null ? null : JSON.stringify(r.error) })),
+    instance.advance.records.map((record) => ({ parent, ...toRow(record) })),
   );
   const enqueue = instances.flatMap((instance, parent) => instance.advance.enqueue.map((e) => ({ parent, ...e })));
   const inserted = await db.query<{ instanceId: string }>(insertStatement, [
@@ -43,6 +46,8 @@ export const insertInstances = async (db: Executor, instances: readonly NewInsta
     ...columns(rows, ["idempotencyKey", "review", "finish", "outputFrom"]),
     ...columns(records, ["parent", "node", "status", "side", "error", "inputFrom"]),
     ...columns(enqueue, ["parent", "node", "handler", "priority", "delayMs", "timeoutMs", "inputFrom"]),
+    ...columns(records, ["dueInMs", "dueAt"]),
+    ...columns(rows, ["deadlineMs"]),
   ]);
   const ids = new Set(inserted.map((row) => row.instanceId));
   return instances.map((instance) => ids.has(instance.instanceId));
@@ -54,34 +59,46 @@ const insertStatement: Statement = statement(
   (schema) => `
 WITH request AS (
   SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::int[], $5::int[], $6::text[], $7::text[], $8::text[],
-                       $9::boolean[], $10::boolean[], $11::text[])
+                       $9::boolean[], $10::boolean[], $11::text[], $27::bigint[])
     AS r(ordinal, instance_id, definition_name, definition_version, priority, input, metadata, idempotency_key,
-         review, finish, output_from)
+         review, finish, output_from, deadline_ms)
 ),
 inserted AS (
   INSERT INTO ${schema}.instance (instance_id, definition_name, definition_version, status, priority, input, output_from,
-                            metadata, idempotency_key, finished_at)
+                            metadata, idempotency_key, finished_at, deadline_at)
   SELECT instance_id, definition_name, definition_version, CASE WHEN finish THEN 'completed' ELSE 'running' END, priority,
-         input::json, output_from, metadata::jsonb, idempotency_key, CASE WHEN finish THEN statement_timestamp() END
+         input::json, output_from, metadata::jsonb, idempotency_key, CASE WHEN finish THEN statement_timestamp() END,
+         CASE WHEN NOT finish THEN statement_timestamp() + deadline_ms * interval '1 ms' END
   FROM request ORDER BY definition_name, idempotency_key, instance_id
   ON CONFLICT DO NOTHING
-  RETURNING instance_id
+  RETURNING instance_id, deadline_at
 ),
 fresh AS (SELECT r.* FROM request r JOIN inserted USING (instance_id)),
+record AS (
+  SELECT r.*, coalesce(r.due_time, statement_timestamp() + r.due_ms * interval '1 ms') AS due_at
+  FROM unnest($12::int[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $25::bigint[], $26::timestamptz[])
+    AS r(parent, node, status, side, error, input_from, due_ms, due_time)
+),
 passed AS (
-  INSERT INTO ${schema}.step (instance_id, node, status, outcome, side, error, input_from)
-  SELECT f.instance_id, r.node, r.status, CASE r.status WHEN 'failed' THEN 'absent' ELSE 'happened' END, r.side,
-         r.error::json, r.input_from
-  FROM unnest($12::int[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[])
-    AS r(parent, node, status, side, error, input_from)
-  JOIN fresh f ON f.ordinal = r.parent
-  RETURNING instance_id, node, status, side, error
+  ${recordText(schema, { instanceId: "f.instance_id", run: "0", from: "FROM record r JOIN fresh f ON f.ordinal = r.parent" })}
+  RETURNING instance_id, node, status, side, error, due_at
+),
+dead AS (
+  INSERT INTO ${schema}.dead_letter (instance_id, node, kind, error, attempt)
+  SELECT instance_id, node, 'forward', error, 0 FROM passed WHERE status = 'paused'
+),
+timed AS (
+  INSERT INTO ${schema}.timer (instance_id, node, due_at)
+  SELECT instance_id, node, due_at FROM passed WHERE due_at IS NOT NULL
+  UNION ALL
+  SELECT instance_id, '', deadline_at FROM inserted WHERE deadline_at IS NOT NULL
 ),
 enqueued AS (${enqueueText(schema, {
     instanceId: "f.instance_id",
     lane: "'forward'",
     priority: "f.priority",
     epoch: "0",
+    run: "0",
     from: `FROM unnest($18::int[], $19::text[], $20::text[], $21::int[], $22::bigint[], $23::bigint[], $24::text[])
            AS e(parent, node, handler, priority, delay_ms, timeout_ms, input_from)
          JOIN fresh f ON f.ordinal = e.parent`,
@@ -92,10 +109,7 @@ told AS (
   INSERT INTO ${schema}.event (instance_id, type, node, data)
   SELECT instance_id, 'instance.started', NULL, NULL FROM fresh
   UNION ALL
-  SELECT instance_id, CASE status WHEN 'waiting' THEN 'step.waiting' WHEN 'failed' THEN 'step.failed' ELSE 'step.completed' END,
-         node,
-         CASE WHEN side IS NOT NULL THEN json_build_object('side', side) WHEN error IS NOT NULL THEN json_build_object('error', error) END
-  FROM passed
+  SELECT instance_id, ${recordEventText}, node, ${recordDataText} FROM passed
   UNION ALL
   SELECT instance_id, 'instance.completed', NULL, NULL FROM fresh WHERE finish
 )

@@ -10,6 +10,8 @@ import { columns, statement } from "./executor.ts";
 export interface ClaimSlots {
   readonly handler: string;
   readonly slots: number;
+  /** Whether it is called in a transaction of Floxy's database, so that an attempt that fails has no effect. */
+  readonly transactional?: boolean;
 }
 
 /** The parameters of {@link claim}. */
@@ -41,6 +43,12 @@ export interface LeasedStep {
   readonly inputFrom: string | null;
   /** What was passed to the node, as JSON text. */
   readonly value: string;
+  /** What a person gave it as input in place of what the graph passes to it, as JSON text. */
+  readonly input: string | null;
+  /** For a compensation: what a person gave the step to undo as input, as JSON text. */
+  readonly stepInput: string | null;
+  /** Which run of the graph it belongs to, counted from 0: with each a step has other idempotency keys. */
+  readonly run: number;
   /** For a compensation: the output of the step to undo, as JSON text, if it has one. */
   readonly output: string | null;
   /** For a compensation: what is known of the step's effects. */
@@ -59,19 +67,23 @@ export const claim = (db: Executor, params: ClaimParams): Promise<LeasedStep[]> 
     params.limit,
     params.leaseMs,
     params.workerId,
+    params.handlers.map(({ transactional }) => transactional ?? false),
   ]);
 
-// One index range a handler, merged: nothing is sorted but the candidates. The lease's clock is the database's, read
+// One index range a handler, merged: nothing is sorted but the candidates. Of paused definitions most steps are held
+// already; the few that were queued meanwhile are passed over, and while nothing is paused nobody looks. The lease's clock is the database's, read
 // when the row is written, not when the statement began.
 const claimStatement: Statement = statement(
   "claim",
   (schema) => `
-WITH wanted AS (SELECT * FROM unnest($1::text[], $2::int[]) AS w(handler, slots)),
+WITH wanted AS (SELECT * FROM unnest($1::text[], $2::int[], $6::boolean[]) AS w(handler, slots, transactional)),
 candidate AS MATERIALIZED (
-  SELECT c.* FROM wanted
+  SELECT c.*, wanted.transactional FROM wanted
   CROSS JOIN LATERAL (
     SELECT instance_id, node, key FROM ${schema}.queue q
     WHERE q.handler = wanted.handler AND q.state = 'ready'
+      AND (NOT (SELECT EXISTS (SELECT FROM ${schema}.pause)) OR q.lane = 'compensation' OR NOT EXISTS (
+        SELECT FROM ${schema}.pause p JOIN ${schema}.instance i USING (definition_name) WHERE i.instance_id = q.instance_id))
     ORDER BY q.key
     LIMIT least(wanted.slots, $3::int)
     FOR UPDATE SKIP LOCKED
@@ -81,7 +93,8 @@ candidate AS MATERIALIZED (
 ),
 claimed AS (
   UPDATE ${schema}.queue q
-  SET state = 'leased', attempt = q.attempt + 1, token = nextval('${schema}.lease_token'),
+  SET state = 'leased', attempt = q.attempt + 1, transactional = (q.attempt = 0 OR q.transactional) AND c.transactional,
+      token = nextval('${schema}.lease_token'),
       worker_id = $5, leased_at = clock_timestamp(), lease_until = clock_timestamp() + $4::bigint * interval '1 ms'
   FROM candidate c
   WHERE q.instance_id = c.instance_id AND q.node = c.node
@@ -96,6 +109,7 @@ SELECT c.instance_id AS "instanceId", c.node, c.lane, c.handler, c.token, c.atte
        i.definition_name AS "definitionName", i.definition_version AS "definitionVersion", i.metadata,
        c.input_from AS "inputFrom",
        CASE WHEN c.input_from IS NULL THEN i.input::text ELSE source.output::text END AS value,
+       c.input::text AS input, own.input::text AS "stepInput", coalesce(own.run, c.run) AS run,
        own.output::text AS output, own.outcome, CASE c.lane WHEN 'compensation' THEN i.cause::jsonb END AS cause
 FROM claimed c
 JOIN ${schema}.instance i ON i.instance_id = c.instance_id
@@ -219,6 +233,7 @@ ORDER BY q.lease_until LIMIT $1`,
 
 /** When the queue next needs attention, in milliseconds from now; `null` when nothing is delayed or leased. */
 export interface NextDue {
+  /** When a delayed step or a timer is due. */
   readonly delayedMs: number | null;
   readonly leaseMs: number | null;
   /** Whether the inbox has a note that can be taken now. */
@@ -226,8 +241,8 @@ export interface NextDue {
 }
 
 /**
- * Says when the next delayed step is due and when the next lease expires, and whether there is something to review. Two
- * looks at the head of an index, and one at the inbox that ends at the first note.
+ * Says when the next delayed step or timer is due and when the next lease expires, and whether there is something to
+ * review. Three looks at the head of an index, and one at the inbox that ends at the first note.
  */
 export const nextDue = async (db: Executor): Promise<NextDue> => {
   const [row] = await db.query<NextDue>(nextDueStatement);
@@ -237,7 +252,8 @@ export const nextDue = async (db: Executor): Promise<NextDue> => {
 const nextDueStatement: Statement = statement(
   "next_due",
   (schema) => `
-SELECT ceil(extract(epoch FROM (SELECT min(ready_at) FROM ${schema}.queue WHERE state = 'delayed') - statement_timestamp()) * 1000)::float8 AS "delayedMs",
+SELECT ceil(extract(epoch FROM least((SELECT min(ready_at) FROM ${schema}.queue WHERE state = 'delayed'),
+                                     (SELECT min(due_at) FROM ${schema}.timer)) - statement_timestamp()) * 1000)::float8 AS "delayedMs",
        ceil(extract(epoch FROM (SELECT min(lease_until) FROM ${schema}.queue WHERE state = 'leased') - statement_timestamp()) * 1000)::float8 AS "leaseMs",
        EXISTS (SELECT FROM ${schema}.inbox WHERE visible_at <= statement_timestamp()) AS review`,
 );

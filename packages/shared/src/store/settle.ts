@@ -6,6 +6,7 @@
 import type { Advance } from "../core/model.ts";
 import type { Outcome } from "../vocabulary/status.ts";
 import { enqueueText } from "./enqueue.ts";
+import { recordDataText, recordEventText, recordText, toRow } from "./record.ts";
 import type { Executor, Statement } from "./executor.ts";
 import { columns, statement } from "./executor.ts";
 
@@ -14,6 +15,12 @@ import { columns, statement } from "./executor.ts";
  * `released` gives the lease back before the handler was called, so the attempt does not count.
  */
 export type Verdict = "completed" | "retry" | "failed" | "released";
+
+/**
+ * What a step that failed for good leads to. `freeze`: its instance fails at once. `contain`: the join of its branch may do
+ * without it; a review says. `pause`: a dead letter, and a person decides.
+ */
+export type OnFail = "freeze" | "contain" | "pause";
 
 /** The result of one attempt. */
 export interface Settlement {
@@ -26,8 +33,10 @@ export interface Settlement {
   readonly output: string | null;
   /** The error as JSON text, when it did not. */
   readonly error: string | null;
-  /** What is known of the effects of a failed forward step. */
+  /** What is known of the effects of a failed forward step; the store knows better of one that ran in a transaction. */
   readonly outcome: Outcome | null;
+  /** What a failure for good leads to. */
+  readonly onFail: OnFail;
   /** The wait before the next attempt, in milliseconds. */
   readonly delayMs: number;
   /** What follows in the graph, for a forward step that completed. */
@@ -50,8 +59,9 @@ export interface SettleParams {
 }
 
 /** Whether a settlement can fail its instance: the step failed for good, or a condition after it could not be decided. */
-export const mayFreeze = ({ verdict, advance }: Settlement): boolean =>
-  verdict === "failed" || (advance?.records.some(({ status }) => status === "failed") ?? false);
+export const mayFreeze = ({ verdict, onFail, advance }: Settlement): boolean =>
+  (verdict === "failed" && onFail === "freeze") ||
+  (advance?.records.some(({ status, contained }) => status === "failed" && !contained) ?? false);
 
 /**
  * Writes results and all that follows from them, in one statement. Answers one result per settlement, in order.
@@ -63,7 +73,7 @@ export const mayFreeze = ({ verdict, advance }: Settlement): boolean =>
 export const settle = async (db: Executor, params: SettleParams): Promise<SettleResult[]> => {
   const { settlements, workerId, onlyExpired = false } = params;
   const rows = settlements.map((settlement, ordinal) => ({ ordinal, ...settlement, ...flags(settlement.advance) }));
-  const records = settlements.flatMap((s, parent) => (s.advance?.records ?? []).map((r) => ({ parent, ...asText(r) })));
+  const records = settlements.flatMap((s, parent) => (s.advance?.records ?? []).map((r) => ({ parent, ...toRow(r) })));
   const enqueue = settlements.flatMap((s, parent) => (s.advance?.enqueue ?? []).map((e) => ({ parent, ...e })));
   const answers = await db.query<{ ordinal: number; result: SettleResult }>(settleStatement, [
     ...columns(rows, ["ordinal", "instanceId", "node", "token", "verdict", "output", "error", "outcome", "delayMs"]),
@@ -72,6 +82,8 @@ export const settle = async (db: Executor, params: SettleParams): Promise<Settle
     ...columns(enqueue, ["parent", "node", "handler", "priority", "delayMs", "timeoutMs", "inputFrom"]),
     workerId,
     onlyExpired,
+    ...columns(records, ["dueInMs", "dueAt", "contained"]),
+    ...columns(rows, ["onFail"]),
   ]);
   const results = settlements.map((): SettleResult => "lost");
   for (const { ordinal, result } of answers) results[ordinal] = result;
@@ -82,11 +94,6 @@ const flags = (advance: Advance | null) => ({
   review: advance?.review ?? false,
   finish: advance?.finished != null,
   outputFrom: advance?.finished?.outputFrom ?? null,
-});
-
-const asText = <R extends { error: unknown }>(record: R) => ({
-  ...record,
-  error: record.error === null ? null : JSON.stringify(record.error),
 });
 
 // How the statement keeps its promises:
@@ -106,17 +113,17 @@ const settleStatement: Statement = statement(
   (schema) => `
 WITH settlement AS (
   SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[],
-                       $9::bigint[], $10::boolean[], $11::boolean[], $12::text[])
-    AS s(ordinal, instance_id, node, token, verdict, output, error, outcome, delay_ms, review, finish, output_from)
+                       $9::bigint[], $10::boolean[], $11::boolean[], $12::text[], $31::text[])
+    AS s(ordinal, instance_id, node, token, verdict, output, error, outcome, delay_ms, review, finish, output_from, on_fail)
 ),
 locked AS MATERIALIZED (
-  SELECT instance_id, epoch, status, priority FROM ${schema}.instance
+  SELECT instance_id, epoch, status, priority, run FROM ${schema}.instance
   WHERE instance_id IN (SELECT instance_id FROM settlement)
   ORDER BY instance_id
   FOR NO KEY UPDATE
 ),
 held AS MATERIALIZED (
-  SELECT s.*, q.lane, q.attempt, q.input_from, q.leased_at, q.worker_id, l.epoch,
+  SELECT s.*, q.lane, q.attempt, q.input_from, q.input, q.run, q.transactional, q.leased_at, q.worker_id, l.epoch,
          q.lane = 'compensation' OR (l.status = 'running' AND l.epoch = q.epoch) AS live
   FROM settlement s
   JOIN locked l USING (instance_id)
@@ -125,15 +132,18 @@ held AS MATERIALIZED (
   FOR UPDATE OF q
 ),
 record AS MATERIALIZED (
-  SELECT * FROM unnest($13::int[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[])
-    AS r(parent, node, status, side, error, input_from)
+  SELECT r.*, coalesce(r.due_time, statement_timestamp() + r.due_ms * interval '1 ms') AS due_at
+  FROM unnest($13::int[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[], $28::bigint[],
+              $29::timestamptz[], $30::boolean[])
+    AS r(parent, node, status, side, error, input_from, due_ms, due_time, contained)
 ),
 failing AS MATERIALIZED (
   SELECT DISTINCT ON (instance_id) * FROM (
-    SELECT instance_id, ordinal, error FROM held WHERE live AND lane = 'forward' AND verdict = 'failed'
+    SELECT instance_id, ordinal, error FROM held
+    WHERE live AND lane = 'forward' AND verdict = 'failed' AND on_fail = 'freeze'
     UNION ALL
     SELECT h.instance_id, h.ordinal, r.error FROM record r JOIN held h ON h.ordinal = r.parent
-    WHERE h.live AND h.verdict = 'completed' AND r.status = 'failed'
+    WHERE h.live AND h.verdict = 'completed' AND r.status = 'failed' AND NOT r.contained
   ) AS f
   ORDER BY instance_id, ordinal
 ),
@@ -143,11 +153,13 @@ judged AS MATERIALIZED (
          CASE
            WHEN verdict = 'released' AND attempt <= 1 THEN 'absent'
            WHEN verdict = 'completed' THEN 'happened'
+           WHEN transactional THEN 'absent'
            ELSE coalesce(outcome, 'unknown')
-         END AS known
+         END AS known,
+         live AND lane = 'forward' AND verdict = 'failed' AND on_fail = 'pause' AS pauses
   FROM (
     SELECT held.instance_id, held.ordinal, node, token, verdict, output, held.error, outcome, delay_ms, review, finish,
-           output_from, lane, attempt, input_from, leased_at, worker_id, epoch,
+           output_from, on_fail, lane, attempt, input_from, input, run, transactional, leased_at, worker_id, epoch,
            live AND (f.ordinal IS NULL OR f.ordinal = held.ordinal) AS live, live AND f.ordinal IS NULL AS goes_on
     FROM held LEFT JOIN failing f USING (instance_id)
   ) AS h
@@ -168,16 +180,17 @@ removed AS (
 ),
 forward_step AS (
   INSERT INTO ${schema}.step AS t (instance_id, node, status, outcome, attempt, input_from, output, error, token,
-                              worker_id, started_at, finished_at)
+                              worker_id, started_at, finished_at, run, input)
   SELECT instance_id, node,
-         CASE known WHEN 'happened' THEN 'completed' WHEN 'unknown' THEN 'failed'
-                    ELSE CASE verdict WHEN 'released' THEN 'skipped' ELSE 'failed' END END,
-         known, attempt, input_from, output::json, error::json, own_token, worker_id, leased_at, statement_timestamp()
+         CASE WHEN known = 'happened' THEN 'completed' WHEN pauses THEN 'paused'
+              WHEN known = 'absent' AND verdict = 'released' THEN 'skipped' ELSE 'failed' END,
+         known, attempt, input_from, output::json, error::json, own_token, worker_id, leased_at, statement_timestamp(),
+         run, input
   FROM judged WHERE NOT again AND lane = 'forward'
   ON CONFLICT (instance_id, node) DO UPDATE
-  SET (status, outcome, attempt, input_from, output, error, token, worker_id, started_at, finished_at)
+  SET (status, outcome, attempt, input_from, output, error, token, worker_id, started_at, finished_at, run, input)
     = (excluded.status, excluded.outcome, excluded.attempt, excluded.input_from, excluded.output, excluded.error,
-       excluded.token, excluded.worker_id, excluded.started_at, excluded.finished_at)
+       excluded.token, excluded.worker_id, excluded.started_at, excluded.finished_at, excluded.run, excluded.input)
 ),
 compensated_step AS (
   UPDATE ${schema}.step t
@@ -189,26 +202,34 @@ compensated_step AS (
 dead AS (
   INSERT INTO ${schema}.dead_letter AS d (instance_id, node, kind, error, attempt)
   SELECT instance_id, node, lane, error::json, attempt FROM judged
-  WHERE NOT again AND lane = 'compensation' AND verdict <> 'completed'
+  WHERE pauses OR (NOT again AND lane = 'compensation' AND verdict <> 'completed')
+  UNION ALL
+  SELECT j.instance_id, r.node, 'forward', r.error::json, 0
+  FROM record r JOIN judged j ON j.ordinal = r.parent
+  WHERE j.live AND j.verdict = 'completed' AND r.status = 'paused'
   ON CONFLICT (instance_id, node) DO UPDATE
   SET (kind, error, attempt, created_at) = (excluded.kind, excluded.error, excluded.attempt, excluded.created_at)
 ),
 passed AS (
-  INSERT INTO ${schema}.step AS t (instance_id, node, status, outcome, side, error, input_from, finished_at)
-  SELECT j.instance_id, r.node, r.status, CASE r.status WHEN 'failed' THEN 'absent' ELSE 'happened' END, r.side,
-         r.error::json, r.input_from, statement_timestamp()
-  FROM record r JOIN judged j ON j.ordinal = r.parent
-  WHERE j.live AND j.verdict = 'completed'
-  ON CONFLICT (instance_id, node) DO UPDATE
-  SET (status, outcome, side, error, input_from, output, finished_at)
-    = (excluded.status, excluded.outcome, excluded.side, excluded.error, excluded.input_from, NULL, excluded.finished_at)
-  RETURNING t.instance_id, t.node, t.status, t.side, t.error
+  ${recordText(schema, {
+    run: "l.run",
+    from: `FROM record r JOIN judged j ON j.ordinal = r.parent JOIN locked l ON l.instance_id = j.instance_id
+    WHERE j.live AND j.verdict = 'completed'`,
+    instanceId: "j.instance_id",
+  })}
+  RETURNING t.instance_id, t.node, t.status, t.side, t.error, t.due_at
+),
+timed AS (
+  INSERT INTO ${schema}.timer AS m (instance_id, node, due_at)
+  SELECT instance_id, node, due_at FROM passed WHERE due_at IS NOT NULL
+  ON CONFLICT (instance_id, node) DO UPDATE SET due_at = excluded.due_at
 ),
 enqueued AS (${enqueueText(schema, {
     instanceId: "j.instance_id",
     lane: "'forward'",
     priority: "l.priority",
     epoch: "j.epoch",
+    run: "l.run",
     from: `FROM unnest($19::int[], $20::text[], $21::text[], $22::int[], $23::bigint[], $24::bigint[], $25::text[])
            AS e(parent, node, handler, priority, delay_ms, timeout_ms, input_from)
          JOIN judged j ON j.ordinal = e.parent
@@ -223,6 +244,7 @@ finished AS (
   WHERE j.finish AND j.flows AND i.instance_id = j.instance_id
   RETURNING i.instance_id
 ),
+untimed AS (DELETE FROM ${schema}.timer m USING finished f WHERE m.instance_id = f.instance_id),
 frozen AS (
   UPDATE ${schema}.instance i
   SET status = 'rolling_back', epoch = i.epoch + 1, cause = f.error::json
@@ -232,14 +254,16 @@ frozen AS (
 taken_back AS (
   DELETE FROM ${schema}.queue q USING failing f
   WHERE q.instance_id = f.instance_id AND q.lane = 'forward' AND q.state <> 'leased'
-  RETURNING q.instance_id, q.node, q.attempt, q.input_from, CASE q.attempt WHEN 0 THEN 'skipped' ELSE 'failed' END AS status
+  RETURNING q.instance_id, q.node, q.attempt, q.input_from, q.input, q.run,
+            CASE q.attempt WHEN 0 THEN 'skipped' ELSE 'failed' END AS status,
+            CASE WHEN q.attempt = 0 OR q.transactional THEN 'absent' ELSE 'unknown' END AS outcome
 ),
 left_step AS (
-  INSERT INTO ${schema}.step AS t (instance_id, node, status, outcome, attempt, input_from)
-  SELECT instance_id, node, status, CASE status WHEN 'skipped' THEN 'absent' ELSE 'unknown' END, attempt, input_from
-  FROM taken_back
+  INSERT INTO ${schema}.step AS t (instance_id, node, status, outcome, attempt, input_from, input, run)
+  SELECT instance_id, node, status, outcome, attempt, input_from, input, run FROM taken_back
   ON CONFLICT (instance_id, node) DO UPDATE
-  SET (status, outcome, attempt, input_from) = (excluded.status, excluded.outcome, excluded.attempt, excluded.input_from)
+  SET (status, outcome, attempt, input_from, input, run)
+    = (excluded.status, excluded.outcome, excluded.attempt, excluded.input_from, excluded.input, excluded.run)
 ),
 noted AS (
   INSERT INTO ${schema}.inbox (instance_id)
@@ -265,6 +289,7 @@ told AS (
            WHEN verdict = 'completed' AND live THEN 'step.completed'
            WHEN verdict = 'completed' THEN 'step.adopted'
            WHEN again THEN 'step.retried'
+           WHEN pauses THEN 'step.dead_lettered'
            ELSE 'step.failed'
          END,
          node, attempt, worker_id,
@@ -273,10 +298,7 @@ told AS (
                                      'outcome', CASE WHEN NOT again AND lane = 'forward' THEN known END)) END
   FROM judged
   UNION ALL
-  SELECT instance_id, CASE status WHEN 'waiting' THEN 'step.waiting' WHEN 'failed' THEN 'step.failed' ELSE 'step.completed' END,
-         node, NULL, NULL,
-         CASE WHEN side IS NOT NULL THEN json_build_object('side', side) WHEN error IS NOT NULL THEN json_build_object('error', error) END
-  FROM passed
+  SELECT instance_id, ${recordEventText}, node, NULL, NULL, ${recordDataText} FROM passed
   UNION ALL
   SELECT instance_id, 'instance.completed', NULL, NULL, NULL, NULL FROM finished
   UNION ALL
@@ -285,7 +307,7 @@ told AS (
   WHERE (SELECT count(*) FROM taken_back) >= 0
   UNION ALL
   SELECT instance_id, 'step.' || status, node, nullif(attempt, 0), NULL,
-         json_build_object('outcome', CASE status WHEN 'skipped' THEN 'absent' ELSE 'unknown' END)
+         json_build_object('outcome', outcome)
   FROM taken_back
   UNION ALL
   SELECT s.instance_id, 'step.refused', s.node, NULL, $26::text, json_build_object('verdict', s.verdict, 'token', s.token)

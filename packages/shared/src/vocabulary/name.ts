@@ -4,7 +4,7 @@ import { nameLimit } from "./limit.ts";
 import { quote } from "./quote.ts";
 
 /** What a name is given to; it stands in the message. */
-export type NameKind = "definition" | "node" | "branch" | "handler" | "worker";
+export type NameKind = "definition" | "node" | "branch" | "handler" | "worker" | "signal";
 
 const allowed = "a name starts with a letter A-Z or a-z and goes on with letters, digits and the characters _ . : -";
 const letter = /^[A-Za-z]$/;

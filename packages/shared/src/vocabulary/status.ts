@@ -37,14 +37,14 @@ export const isTerminal = (status: InstanceStatus): status is TerminalStatus =>
 export const stepTransitions = {
   pending: ["running", "skipped", "failed"],
   running: ["completed", "failed", "pending", "paused", "skipped"],
-  waiting: ["completed", "failed", "skipped"],
+  waiting: ["completed", "failed", "skipped", "paused"],
   waiting_decision: ["confirmed", "rejected", "skipped", "failed"],
-  paused: ["pending", "compensating", "completed", "rolled_back", "skipped"],
+  paused: ["pending", "compensating", "completed", "failed", "rolled_back", "skipped", "waiting"],
   completed: ["compensating", "rolled_back"],
   failed: ["compensating", "rolled_back", "pending"],
-  confirmed: ["rolled_back"],
-  rejected: ["rolled_back"],
-  compensating: ["rolled_back", "paused"],
+  confirmed: ["rolled_back", "pending"],
+  rejected: ["rolled_back", "pending"],
+  compensating: ["rolled_back", "paused", "failed"],
   skipped: ["pending"],
   rolled_back: ["pending"],
 } as const satisfies Record<string, readonly string[]>;
@@ -57,7 +57,7 @@ export const stepStatuses = Object.keys(stepTransitions) as readonly StepStatus[
 
 /**
  * What is known of the effects of a forward step.
- * `happened`: it completed. `absent`: its handler was never called. `unknown`: it failed, timed out or was lost, and may
+ * `happened`: it completed. `absent`: its handler was never called, or only in transactions that were rolled back. `unknown`: it failed, timed out or was lost, and may
  * have had effects. On rollback `happened` and `unknown` are compensated.
  */
 export type Outcome = "happened" | "absent" | "unknown";
@@ -71,8 +71,11 @@ export type Lane = "forward" | "compensation";
 /** All lanes. */
 export const lanes = ["forward", "compensation"] as const satisfies Lane[];
 
-/** What a queued step waits for: `ready` for a worker, `delayed` for its time, `leased` for its worker's result. */
-export type QueueState = "ready" | "delayed" | "leased";
+/**
+ * What a queued step waits for: `ready` for a worker, `delayed` for its time, `leased` for its worker's result, `held` for
+ * a person to resume its definition.
+ */
+export type QueueState = "ready" | "delayed" | "leased" | "held";
 
 /** All states of a queued step. */
-export const queueStates = ["ready", "delayed", "leased"] as const satisfies QueueState[];
+export const queueStates = ["ready", "delayed", "leased", "held"] as const satisfies QueueState[];

@@ -37,12 +37,18 @@ export interface StepContext {
    * a repeated call has one effect.
    */
   readonly idempotencyKey: string;
+  /**
+   * The same in every attempt of this step and of its compensation: the name of the effect that the one has and the other
+   * takes back. For `barrier`, and for services of your own that must tell which undo belongs to which action.
+   */
+  readonly effectKey: string;
   /** What the caller gave to the instance at its start. */
   readonly metadata: JsonObject;
   /** Fires when the result will not count any more: timeout, lost lease, cancellation or shutdown of the worker. */
   readonly signal: AbortSignal;
   /** A logger whose lines carry the instance and the step. */
   readonly logger: Logger;
+  /** Whether this is the action (`forward`) or its compensation. */
   readonly lane: Lane;
 }
 

@@ -16,6 +16,11 @@ it("the idempotency key is the same in every attempt, and another one for the co
   ]);
 });
 
+it("the effect key is the same in every attempt and for the compensation", () => {
+  const keys = [of({ attempt: 1 }), of({ attempt: 2, token: 9 }), of({ lane: "compensation" })];
+  expect(keys.map(({ effectKey }) => effectKey)).toEqual(["instance/work", "instance/work", "instance/work"]);
+});
+
 it("tells instance, step, definition, attempt and metadata", () => {
   const context = of({ attempt: 2, metadata: { tenant: "a" } }, task({ retry: { maxAttempts: 4 } }));
   expect(context).toMatchObject({

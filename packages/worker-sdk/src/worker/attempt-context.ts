@@ -7,13 +7,15 @@ import type { CompensationContext, Logger } from "../handler/context.ts";
 export const contextOf = (step: ResolvedStep, signal: AbortSignal, logger: Logger): CompensationContext => {
   const { leased, graph } = step;
   const { instanceId, node, lane, attempt } = leased;
+  const effectKey = `${instanceId}/${node}`;
   return {
     instanceId,
     step: node,
     definition: { name: leased.definitionName, version: leased.definitionVersion },
     attempt,
     maxAttempts: retryPolicyOf(taskOf(graph, node).json, lane).maxAttempts,
-    idempotencyKey: lane === "forward" ? `${instanceId}/${node}` : `${instanceId}/${node}/compensation`,
+    idempotencyKey: lane === "forward" ? effectKey : `${effectKey}/compensation`,
+    effectKey,
     metadata: leased.metadata,
     signal,
     logger: withFields(logger, { instanceId, step: node, attempt }),

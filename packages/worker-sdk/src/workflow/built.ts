@@ -31,5 +31,14 @@ export interface WorkflowOptions<S extends AnySchema | undefined = AnySchema | u
   readonly description?: string;
   /** 0 to 100; the priority of instances that are started without one. Default 50. */
   readonly priority?: number;
+  /**
+   * What a step that failed for good leads to, by default `rollback`. `dlq`: a dead letter and a pause, until a person
+   * decides. A rejection and an end that fails always lead to a rollback.
+   */
+  readonly onFailure?: "rollback" | "dlq";
+  /** The order of compensations, by default `causal`. `sequential`: one after another, the last to complete first. */
+  readonly compensate?: "causal" | "sequential";
+  /** How long an instance may take, in milliseconds; then it is cancelled, with rollback. */
+  readonly deadlineMs?: number;
   readonly metadata?: JsonObject;
 }

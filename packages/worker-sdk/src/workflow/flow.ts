@@ -2,15 +2,31 @@
 import type { Phantom, TypesOf } from "../handler/phantom.ts";
 import type { TakenName } from "./check.ts";
 
-/** What a sequence tells: its value, the steps that certainly ran by its end, and all names in it. */
-export type Flow<Value, Certain extends string, Own extends string> = Phantom<{
+/**
+ * What a sequence tells: its value, what certainly came before its end (see {@link Sequence}), all names in it, and how it
+ * may have ended before.
+ */
+export type Flow<Value, Certain extends string, Own extends string, Ends extends AnyEarly> = Phantom<{
   readonly value: Value;
   readonly certain: Certain;
   readonly own: Own;
+  readonly early: Ends;
 }>;
 
 /** Any sequence. */
-export type AnyFlow = Flow<unknown, string, string>;
+export type AnyFlow = Flow<unknown, string, string, AnyEarly>;
+
+/**
+ * That a sequence may have completed before its end, in a side of a condition: with which value, and what had certainly
+ * run by then. `never` where that cannot be.
+ */
+export interface Early<out Value, out Certain extends string> {
+  readonly value: Value;
+  readonly certain: Certain;
+}
+
+/** Any early end, or none. */
+export type AnyEarly = Early<unknown, string>;
 
 /** Where a sequence stands: the outermost one, a side of a condition there, or (at any depth) in a branch of a fork. */
 export type Place = "root" | "side" | "branch";
@@ -25,17 +41,34 @@ export interface Frame<Input, Outer extends string, P extends Place> {
 /** Any frame. */
 export type AnyFrame = Frame<unknown, string, Place>;
 
-/** What a sequence passes on at its end. */
+/** What a sequence passes on at its end; `never` if it never comes there. */
 export type ValueOf<F extends AnyFlow> = TypesOf<F>["value"];
 
-/** The steps that certainly ran by the end of a sequence, or of any of several. */
-export type CertainOf<F extends AnyFlow> = TypesOf<F>["certain"];
+/** How a sequence may have ended before. */
+export type EarlyOf<F extends AnyFlow> = TypesOf<F>["early"];
+
+/** What a branch, or the whole, comes to: at its end, or early. */
+export type OutcomeOf<F extends AnyFlow> = ValueOf<F> | EarlyOf<F>["value"];
+
+/** What certainly came before a branch, or any of several, arrived. */
+export type CertainOf<F extends AnyFlow> = F extends AnyFlow
+  ? [EarlyOf<F>] extends [never]
+    ? TypesOf<F>["certain"]
+    : EarlyOf<F>["certain"]
+  : never;
 
 /** All names in a sequence, or in several. */
 export type OwnOf<F extends AnyFlow> = TypesOf<F>["own"];
 
-/** What a fork passes on when all its branches have arrived. */
-export type Joined<B extends Readonly<Record<string, AnyFlow>>> = { readonly [K in keyof B]: ValueOf<B[K]> };
+/**
+ * How a sequence may have ended once it has passed a node in which it may (`Inner`). Certain is what was so before the
+ * first such node, since nothing after that need have run.
+ */
+export type AddEarly<Ends extends AnyEarly, Inner extends AnyEarly, Certain extends string> = [Inner] extends [never]
+  ? Ends
+  : [Ends] extends [never]
+    ? Early<Inner["value"], Certain>
+    : Early<Ends["value"] | Inner["value"], Ends["certain"]>;
 
 /** A branch, or the sentence for names that other branches have too. Names from outside are refused where they are used. */
 export type CheckedBranch<B extends Readonly<Record<string, AnyFlow>>, K extends keyof B> = Distinct<
@@ -46,16 +79,12 @@ export type CheckedBranch<B extends Readonly<Record<string, AnyFlow>>, K extends
 /** The other side of a condition, or the sentence for names that the first side has too. */
 export type CheckedElse<Then extends AnyFlow, Else extends AnyFlow> = Distinct<Else, Extract<OwnOf<Else>, OwnOf<Then>>>;
 
-/** Where nothing is known of the names, something else is wrong, and the compiler should say that. */
-type Distinct<F, Shared extends string> = [Shared] extends [never]
+/**
+ * A sequence, or the sentence for the names that it shares with another. Where nothing is known of the names, something
+ * else is wrong, and the compiler should say that.
+ */
+export type Distinct<F, Shared extends string> = [Shared] extends [never]
   ? F
   : string extends Shared
     ? F
     : NoInfer<TakenName<Shared>>;
-
-/** The name of a savepoint, if one can stand here and the name is free. */
-export type SavepointName<Name extends string, Used extends string, P extends Place> = P extends "branch"
-  ? "a savepoint cannot stand in a branch of a fork; put it before the fork or after it"
-  : Name extends Used
-    ? TakenName<Name>
-    : Name;

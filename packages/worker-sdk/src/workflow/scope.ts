@@ -23,5 +23,5 @@ type CheckReachable<Name extends string, Certain extends string, Used extends st
   : string extends Name
     ? unknown
     : Name extends Used
-      ? `step '${Name}' is on a side of a condition that may not have run, so its output may not exist`
+      ? `step '${Name}' may not have run: it is on a side of a condition, or where the flow need not have come, so its output may not exist`
       : `step '${Name}' does not certainly run before this: it comes later, is in another branch, or is not in this workflow`;

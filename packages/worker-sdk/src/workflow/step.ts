@@ -19,6 +19,10 @@ export interface CompensationOptions<C> {
 export interface StepOptions<C = CompensationContract> {
   /** What undoes the step when the instance is rolled back. */
   readonly onFailure?: C | CompensationOptions<C>;
+  /** When it is undone: whenever it was started (default), or only if it completed. */
+  readonly compensateOn?: [C] extends [never]
+    ? "a step without a compensation is never undone; name one as onFailure, or leave compensateOn out"
+    : "started" | "completed";
   readonly retry?: RetryPolicy;
   /** How long one attempt may take, in milliseconds. Default: five minutes. */
   readonly timeoutMs?: number;

@@ -1,7 +1,11 @@
 /** From a step in its place to the task that is stored. */
-import type { TaskJson } from "@floxy/shared";
+import type { JsonSchema, TaskJson } from "@floxy/shared";
+import { checkSchema } from "@floxy/shared";
+import type { AnySchema } from "../handler/schema.ts";
+import { toJsonSchema } from "../handler/schema.ts";
 import type { Chain } from "./chain.ts";
 import { findLast } from "./chain.ts";
+import { defined } from "./defined.ts";
 import { invalid } from "./invalid.ts";
 import { toMapping } from "./mapping.ts";
 import type { Ref } from "./ref.ts";
@@ -45,12 +49,15 @@ export const taskOf = (step: StepHandle, placement: AnyPlacement, scope: AnyScop
   if (compensation === undefined && compensationInput !== undefined) {
     invalid(`step ${step.name}`, "no_compensation", "it has a compensationInput mapping but no compensation");
   }
+  if (compensation === undefined && options.compensateOn !== undefined) {
+    invalid(`step ${step.name}`, "no_compensation", "it says compensateOn but has no compensation");
+  }
   return {
     kind: "task",
     name: step.name,
     handler: step.handler.name,
     ...(input && { input: toMapping(input(scope), `${step.name}.input`) }),
-    ...defined(options),
+    ...defined({ ...options, inputSchema: inputSchemaOf(step.handler.input) }),
     ...(compensation && {
       compensation: {
         handler: compensation.handler.name,
@@ -63,7 +70,19 @@ export const taskOf = (step: StepHandle, placement: AnyPlacement, scope: AnyScop
   };
 };
 
-type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+/** Handlers are called by many steps, and what their schemas come to is worked out once. */
+const inputSchemas = new WeakMap<AnySchema, { readonly document: JsonSchema | undefined }>();
 
-const defined = <T extends object>(options: T): Defined<T> =>
-  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Defined<T>;
+/**
+ * The JSON Schema of what a handler takes. Left out when Floxy could not check it, which is not the workflow's fault: the
+ * worker checks every input against the handler's own schema.
+ */
+const inputSchemaOf = (schema: AnySchema | undefined): JsonSchema | undefined => {
+  if (schema === undefined) return undefined;
+  const known = inputSchemas.get(schema);
+  if (known !== undefined) return known.document;
+  const document = toJsonSchema(schema);
+  const usable = document !== undefined && checkSchema(document).length === 0 ? document : undefined;
+  inputSchemas.set(schema, { document: usable });
+  return usable;
+};

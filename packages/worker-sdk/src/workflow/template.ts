@@ -12,7 +12,7 @@ interface Absent {
 }
 
 /** The type that a template has once it is filled in. */
-type Filled<M> =
+export type Filled<M> =
   M extends Reference<infer T>
     ? undefined extends T
       ? Absent

@@ -180,6 +180,12 @@ describe("mappings", () => {
   });
 });
 
+test("a step with a compensation says when it is undone", () => {
+  const refund = defineCompensation({ name: "refund", of: chargeCard });
+  defineStep("a", chargeCard, { onFailure: refund, compensateOn: "completed" });
+  defineStep("a", chargeCard, { compensateOn: "started", onFailure: { handler: refund, timeoutMs: 1 } });
+});
+
 test("names that are only known at run time are checked then, and are no other name", () => {
   const made = defineStep("s".repeat(2), chargeCard);
   start

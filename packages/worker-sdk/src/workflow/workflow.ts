@@ -7,7 +7,7 @@ import type { Frame } from "./flow.ts";
 import type { Sequence } from "./sequence.ts";
 
 /** The outermost sequence of a workflow, still empty. Its value is the instance's input. */
-export type WorkflowStart<Input> = Sequence<Frame<Input, never, "root">, Input, never, never>;
+export type WorkflowStart<Input> = Sequence<Frame<Input, never, "root">, Input, never>;
 
 /**
  * Starts a workflow. Its input's type comes from a schema, or is given alone: `workflow<Order>({ name, version })`.

@@ -1,0 +1,67 @@
+/** Starting again from a savepoint, or from the beginning, when all that came after it has been undone. */
+import type { Graph, SavepointNode } from "../definition/graph.ts";
+import { nodeOf } from "../definition/graph.ts";
+import { defaultRetry } from "../definition/model.ts";
+import type { ErrorCode } from "../vocabulary/error.ts";
+import { advance, advanceStart } from "./advance.ts";
+import { nodesAfter } from "./flow.ts";
+import { mergeDecisions } from "./merge.ts";
+import type { Advance, Decision, InstanceState, Payloads } from "./model.ts";
+import { decideRetry } from "./retry.ts";
+
+/** The savepoint of this name; `null` for the beginning. */
+export const savepointOf = (graph: Graph, name: string | null): SavepointNode | null => {
+  const node = name === null ? null : nodeOf(graph, name);
+  return node?.kind === "savepoint" ? node : null;
+};
+
+/**
+ * The wait before the flow goes on by itself from the savepoint that a rollback stopped at, in milliseconds; `null` when
+ * it does not: no retry was asked for, it is used up, or the failure was a decision, which would only be made again.
+ */
+export const restartDelay = (graph: Graph, { boundary, cause, steps }: InstanceState): number | null => {
+  const retry = savepointOf(graph, boundary)?.json.retry;
+  if (boundary === null || retry === undefined || (cause !== null && deliberate.includes(cause.code))) return null;
+  const attempt = (steps.get(boundary)?.attempt ?? 0) + 1;
+  return decideRetry({ policy: { ...defaultRetry, ...retry }, attempt, retryable: true, random: 0 });
+};
+
+const deliberate: readonly ErrorCode[] = ["DECISION_REJECTED", "FAILED_BY_DEFINITION", "DEAD_LETTER_DISCARDED"];
+
+/**
+ * The flow goes on from the state's boundary, at once or after `delayMs`. What came after it is forgotten, and signals that
+ * were taken there are kept again. `payloads` must hold what `needsAfter` names of the savepoint.
+ */
+export const restart = (
+  graph: Graph,
+  state: InstanceState,
+  payloads: Payloads,
+  { delayMs, counts }: { readonly delayMs: number; readonly counts: boolean },
+): Decision => {
+  const savepoint = savepointOf(graph, state.boundary);
+  const after = savepoint === null ? [...graph.nodes.values()] : nodesAfter(savepoint);
+  const forget = after.map(({ name }) => name).filter((name) => state.steps.has(name));
+  const instance = { status: "running", freeze: true, restart: true, cause: null, boundary: null } as const;
+  const cleared: Decision = { instance, forget, untake: forget };
+  if (savepoint === null) return mergeDecisions([cleared, follow(advanceStart(graph, payloads))]);
+  const { name } = savepoint;
+  const step = state.steps.get(name);
+  const attempt = (step?.attempt ?? 0) + (counts ? 1 : 0);
+  if (delayMs > 0) {
+    return mergeDecisions([cleared, { steps: [{ node: name, status: "waiting", attempt, due: { inMs: delayMs } }] }]);
+  }
+  const source = step?.replaced ? name : (step?.inputFrom ?? null);
+  return mergeDecisions([
+    cleared,
+    { steps: [{ node: name, status: "completed", attempt }] },
+    follow(advance(graph, savepoint, source, payloads)),
+  ]);
+};
+
+/** What an advance asks for, as a decision. */
+export const follow = ({ records, enqueue, review, finished }: Advance): Decision => ({
+  ...(finished && { instance: { status: "completed", outputFrom: finished.outputFrom } }),
+  records,
+  enqueue,
+  review,
+});
