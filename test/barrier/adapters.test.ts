@@ -20,10 +20,10 @@ const open = async (connect: (url: string) => Library) => {
     await Promise.all([library.close(), observer.end()]);
     await database.drop();
   });
-  await observer.query("CREATE TABLE ledger (amount int)");
+  await observer.query("CREATE TABLE ledger (amount int, id serial)");
   await createBarrierTable(library.outside, table);
   const ledger = async (): Promise<number[]> => {
-    const { rows } = await observer.query("SELECT amount FROM ledger ORDER BY ctid");
+    const { rows } = await observer.query("SELECT amount FROM ledger ORDER BY id");
     return rows.map(({ amount }: { amount: number }) => amount);
   };
   const call = (which: BarrierCall, value?: unknown): Promise<BarrierResult<unknown>> =>

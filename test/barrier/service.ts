@@ -28,7 +28,7 @@ export const startService = async (decide: () => Cut | undefined = () => undefin
     await database.drop();
   });
   await createBarrierTable(observer);
-  await observer.query("CREATE TABLE ledger (instance_id text, step text, amount int, note text)");
+  await observer.query("CREATE TABLE ledger (instance_id text, step text, amount int, note text, id serial)");
 
   const results: (BarrierResult<unknown> & Pick<StepContext, "lane" | "step">)[] = [];
 
@@ -67,7 +67,7 @@ export const startService = async (decide: () => Cut | undefined = () => undefin
     /** The amounts that stand in the ledger, in order, by `instance/step`. */
     async ledger(): Promise<ReadonlyMap<string, readonly number[]>> {
       const { rows } = await observer.query<{ key: string; amounts: number[] }>(
-        `SELECT instance_id || '/' || step AS key, array_agg(amount ORDER BY ctid) AS amounts FROM ledger GROUP BY 1`,
+        `SELECT instance_id || '/' || step AS key, array_agg(amount ORDER BY id) AS amounts FROM ledger GROUP BY 1`,
       );
       return new Map(rows.map(({ key, amounts }) => [key, amounts]));
     },

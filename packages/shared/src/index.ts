@@ -22,6 +22,26 @@ export { parseDefinition } from "./definition/validate.ts";
 export { createGraphCache, type GraphCache, latestVersion, registerDefinition } from "./engine/graphs.ts";
 export { delayedItem, type Hints, noHints, publishHints, publishHintsWithin } from "./engine/hints.ts";
 export { type ResolvedStep, resolveInputs } from "./engine/inputs.ts";
+export {
+  type DeadLetterParams,
+  discardStep,
+  type RetryParams,
+  requeueStep,
+  resolveStep,
+  retryCompensation,
+  skipCompensation,
+} from "./engine/operate/dead-letter.ts";
+export { type DecideParams, decide } from "./engine/operate/decide.ts";
+export {
+  type DefinitionActParams,
+  deprecateDefinition,
+  pauseDefinition,
+  unpauseDefinition,
+} from "./engine/operate/definition.ts";
+export type { Operated, OperateParams } from "./engine/operate/operate.ts";
+export { type ResumeParams, reprioritise, resumeInstance } from "./engine/operate/resume.ts";
+export { type SignalParams, sendSignal } from "./engine/operate/signal.ts";
+export { abortInstance, cancelInstance } from "./engine/operate/stop.ts";
 export { reviewInbox } from "./engine/review.ts";
 export { type AttemptResult, type FinishedAttempt, settleAttempts } from "./engine/settle.ts";
 export { insertStarts, type PreparedStart, prepareStart, type Started, type StartRequest } from "./engine/start.ts";
@@ -39,12 +59,13 @@ export { type DatabaseOptions, executorOf, type ForeignClient, openDatabase } fr
 export { isTransient } from "./store/database-error.ts";
 export { type EventRow, getEvents } from "./store/event.ts";
 export { type Database, type Executor, quoteIdentifier, type Statement } from "./store/executor.ts";
+export { ringTimers } from "./store/inbox.ts";
 export { getInstances, type InstanceState, type ListFilter, listInstances, statesOf } from "./store/instance.ts";
 export { type Listener, type ListenerOptions, openListener } from "./store/listener.ts";
 export { type MigrationReport, migrate } from "./store/migrate.ts";
 export { assertMigrated } from "./store/migration-status.ts";
-export { ringTimers } from "./store/inbox.ts";
 export { createNotifier, type Notifier } from "./store/notifier.ts";
+export { type AuditRow, listAudit } from "./store/operator.ts";
 export type { NextDue } from "./store/queue.ts";
 export { claim, extend, type LeasedStep, nextDue, wakeDue } from "./store/queue.ts";
 export { type HandlerSample, type QueueSample, sampleQueue } from "./store/sample.ts";

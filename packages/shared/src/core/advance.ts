@@ -1,6 +1,15 @@
 /** Advancing: what follows in the graph when the flow leaves a node, up to the next tasks. */
 import { compileExpression, evaluate, evaluateCondition } from "../definition/expression.ts";
-import type { ConditionNode, EndNode, Graph, GraphNode, HumanNode, Side, SleepNode, TaskNode } from "../definition/graph.ts";
+import type {
+  ConditionNode,
+  EndNode,
+  Graph,
+  GraphNode,
+  HumanNode,
+  Side,
+  SleepNode,
+  TaskNode,
+} from "../definition/graph.ts";
 import { defaultTimeoutMs } from "../definition/model.ts";
 import type { StepError } from "../vocabulary/error.ts";
 import { FloxyError } from "../vocabulary/error.ts";
@@ -88,8 +97,12 @@ const arrive = (walk: Walk, stop: Stop, source: Source): Stop[] => {
   }
 };
 
-const record = (walk: Walk, { name }: GraphNode, inputFrom: Source, what: Partial<NodeRecord> & Pick<NodeRecord, "status">) =>
-  walk.records.push({ node: name, side: null, error: null, due: null, contained: false, ...what, inputFrom });
+const record = (
+  walk: Walk,
+  { name }: GraphNode,
+  inputFrom: Source,
+  what: Partial<NodeRecord> & Pick<NodeRecord, "status">,
+) => walk.records.push({ node: name, side: null, error: null, due: null, contained: false, ...what, inputFrom });
 
 // What cannot be decided for the data it is about waits for a person in DLQ mode, and else fails the step.
 const fail = (walk: Walk, node: GraphNode, source: Source, error: StepError): void => {

@@ -49,9 +49,7 @@ export const hasEnded = (sequence: Sequence, state: InstanceState): boolean => {
 // Every branch that has not arrived must have failed, and nothing of it may be on its way any more.
 const waitsForLosers = (fork: ForkNode, winners: readonly string[], state: InstanceState): boolean =>
   fork.json.losers === "wait" &&
-  losersOf(fork, winners).some(
-    (branch) => failuresIn(branch, state.steps).length === 0 || !isQuiet(branch, state),
-  );
+  losersOf(fork, winners).some((branch) => failuresIn(branch, state.steps).length === 0 || !isQuiet(branch, state));
 
 // A condition is behind when the side it took has ended.
 const isBehind = (node: GraphNode, state: InstanceState): boolean => {

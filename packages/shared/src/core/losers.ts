@@ -16,7 +16,10 @@ export const stopBranches = (branches: readonly Sequence[], state: InstanceState
   const queued = [...state.queue.values()].filter(({ node, lane }) => names.has(node) && lane === "forward");
   const taken = queued.filter((step) => step.state !== "leased");
   const disown = queued.filter((step) => step.state === "leased" && step.current).map(({ node }) => node);
-  const withdrawn = withdraw([...state.steps.values()].filter(({ node }) => names.has(node)), state.deadLetters);
+  const withdrawn = withdraw(
+    [...state.steps.values()].filter(({ node }) => names.has(node)),
+    state.deadLetters,
+  );
   return {
     steps: [...taken.map(leaveQueue), ...withdrawn.steps],
     unqueue: taken.map(({ node }) => node),

@@ -76,7 +76,8 @@ export const needsOfReview = (graph: Graph, state: InstanceState): Needs => {
 /** What must be loaded before the flow goes on from the boundary of a rollback. */
 export const needsOfRestart = (graph: Graph, state: InstanceState): Needs => {
   const savepoint = savepointOf(graph, state.boundary ?? boundaryOf(graph, state));
-  if (savepoint === null) return mergeNeeds([{ ...collector(graph), input: true }, follow(graph, stopAtStart(graph.root))]);
+  if (savepoint === null)
+    return mergeNeeds([{ ...collector(graph), input: true }, follow(graph, stopAtStart(graph.root))]);
   const step = state.steps.get(savepoint.name);
   const needs = collector(graph);
   addSource(needs, step?.replaced ? savepoint.name : (step?.inputFrom ?? null));

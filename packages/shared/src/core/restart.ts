@@ -1,5 +1,5 @@
 /** Starting again from a savepoint, or from the beginning, when all that came after it has been undone. */
-import type { Graph, SavepointNode } from "../definition/graph.ts";
+import type { Graph, GraphNode, SavepointNode } from "../definition/graph.ts";
 import { nodeOf } from "../definition/graph.ts";
 import { defaultRetry } from "../definition/model.ts";
 import type { ErrorCode } from "../vocabulary/error.ts";
@@ -17,14 +17,19 @@ export const savepointOf = (graph: Graph, name: string | null): SavepointNode | 
 
 /**
  * The wait before the flow goes on by itself from the savepoint that a rollback stopped at, in milliseconds; `null` when
- * it does not: no retry was asked for, it is used up, or the failure was a decision, which would only be made again.
+ * it does not: no retry was asked for, it is used up, the failure was a decision, which would only be made again, or a
+ * step behind it may be called only once, ever.
  */
 export const restartDelay = (graph: Graph, { boundary, cause, steps }: InstanceState): number | null => {
   const retry = savepointOf(graph, boundary)?.json.retry;
   if (boundary === null || retry === undefined || (cause !== null && deliberate.includes(cause.code))) return null;
+  if (nodesAfter(nodeOf(graph, boundary)).some((node) => wasCalledForGood(node, steps))) return null;
   const attempt = (steps.get(boundary)?.attempt ?? 0) + 1;
   return decideRetry({ policy: { ...defaultRetry, ...retry }, attempt, retryable: true, random: 0 });
 };
+
+const wasCalledForGood = (node: GraphNode, steps: InstanceState["steps"]): boolean =>
+  node.kind === "task" && node.json.idempotent === false && (steps.get(node.name)?.attempt ?? 0) > 0;
 
 const deliberate: readonly ErrorCode[] = ["DECISION_REJECTED", "FAILED_BY_DEFINITION", "DEAD_LETTER_DISCARDED"];
 

@@ -2,6 +2,7 @@
 import type { Decision, InstanceState } from "../core/model.ts";
 import { needsOfReview } from "../core/needs.ts";
 import { review } from "../core/review.ts";
+import type { InstanceUpdate } from "../store/decision.ts";
 import {
   buryDead,
   changeSteps,
@@ -14,7 +15,6 @@ import {
   takeSignals,
   updateInstances,
 } from "../store/decision.ts";
-import type { InstanceUpdate } from "../store/decision.ts";
 import { appendEvents } from "../store/event.ts";
 import type { Executor } from "../store/executor.ts";
 import { putInbox } from "../store/inbox.ts";
@@ -56,7 +56,14 @@ export const reviewLoaded = async (
       hints.review ||= again.length > 0;
       return;
     }
-    left = again.length === 0 ? [] : await reload(tx, graphs, again.map(({ instanceId }) => instanceId));
+    left =
+      again.length === 0
+        ? []
+        : await reload(
+            tx,
+            graphs,
+            again.map(({ instanceId }) => instanceId),
+          );
   }
 };
 
@@ -95,19 +102,47 @@ const applyDecisions = async (tx: Executor, all: readonly Decided[], hints: Hint
   const nodes = (pick: (decision: Decision) => readonly string[] | undefined) =>
     of((decision) => pick(decision)?.map((node) => ({ node })));
   await updateInstances(tx, all.flatMap(toUpdate));
-  await changeSteps(tx, of(({ steps }) => steps));
-  await forgetSteps(tx, nodes(({ forget }) => forget));
-  await insertRecords(tx, of(({ records }) => records));
-  await exhumeDead(tx, nodes(({ exhume }) => exhume));
-  await buryDead(tx, of(({ bury }) => bury));
-  await takeSignals(tx, of(({ take }) => take), nodes(({ untake }) => untake));
-  await removeQueued(tx, nodes(({ unqueue }) => unqueue));
-  await disownQueued(tx, nodes(({ disown }) => disown));
+  await changeSteps(
+    tx,
+    of(({ steps }) => steps),
+  );
+  await forgetSteps(
+    tx,
+    nodes(({ forget }) => forget),
+  );
+  await insertRecords(
+    tx,
+    of(({ records }) => records),
+  );
+  await exhumeDead(
+    tx,
+    nodes(({ exhume }) => exhume),
+  );
+  await buryDead(
+    tx,
+    of(({ bury }) => bury),
+  );
+  await takeSignals(
+    tx,
+    of(({ take }) => take),
+    nodes(({ untake }) => untake),
+  );
+  await removeQueued(
+    tx,
+    nodes(({ unqueue }) => unqueue),
+  );
+  await disownQueued(
+    tx,
+    nodes(({ disown }) => disown),
+  );
   const enqueue = all.flatMap(({ instanceId, decision, inputs }) =>
     (decision.enqueue ?? []).map((step) => ({ ...step, instanceId, input: inputs?.get(step.node) ?? null })),
   );
   await enqueueSteps(tx, enqueue);
-  await appendEvents(tx, all.flatMap(({ instanceId, state, decision }) => eventsOf(instanceId, decision, state)));
+  await appendEvents(
+    tx,
+    all.flatMap(({ instanceId, state, decision }) => eventsOf(instanceId, decision, state)),
+  );
   for (const decided of all) hint(hints, decided);
 };
 

@@ -1,9 +1,6 @@
 /** Starting instances: the instance and its first queued steps in one statement, in the caller's transaction if given. */
 import { advanceStart } from "../core/advance.ts";
 import { canonicalJson } from "../definition/fingerprint.ts";
-import type { Graph } from "../definition/graph.ts";
-import { checkAgainstSchema } from "../definition/json-schema.ts";
-import { durationLimitMs } from "../definition/limit.ts";
 import { defaultPriority } from "../definition/model.ts";
 import type { Executor } from "../store/executor.ts";
 import type { ExistingInstance, NewInstance } from "../store/instance.ts";
@@ -12,11 +9,11 @@ import { FloxyError } from "../vocabulary/error.ts";
 import { newId } from "../vocabulary/id.ts";
 import type { Json } from "../vocabulary/json.ts";
 import { encodePayload } from "../vocabulary/json-check.ts";
-import { idempotencyKeyLimit } from "../vocabulary/limit.ts";
 import { quote } from "../vocabulary/quote.ts";
 import type { GraphCache } from "./graphs.ts";
 import type { Hints } from "./hints.ts";
 import { hintAdvance } from "./hints.ts";
+import { assertDeadline, assertInput, assertKey, assertPriority } from "./start-check.ts";
 
 /** A request to start an instance. */
 export interface StartRequest {
@@ -123,37 +120,5 @@ const resolveExisting = (row: NewInstance, found: ExistingInstance | undefined):
     `Idempotency key ${quote(row.idempotencyKey ?? "")} of definition '${row.definitionName}' was used before with another input, ` +
       `by instance ${found.instanceId}. Use another key for another input.`,
     { data: { instanceId: found.instanceId } },
-  );
-};
-
-const assertInput = (graph: Graph, input: Json): void => {
-  const { name, version, inputSchema } = graph.definition;
-  if (inputSchema === undefined) return;
-  const problems = checkAgainstSchema(inputSchema, input);
-  if (problems.length === 0) return;
-  const list = problems.map(({ path, message }) => `${path || "input"}: ${message}`).join("; ");
-  throw new FloxyError("INPUT_INVALID", `The input does not fit definition '${name}' version ${version}: ${list}`, {
-    problems,
-  });
-};
-
-const assertPriority = (priority: number): number => {
-  if (Number.isInteger(priority) && priority >= 0 && priority <= 100) return priority;
-  throw new FloxyError("OPTION_INVALID", `The priority must be an integer from 0 to 100, not ${String(priority)}.`);
-};
-
-const assertDeadline = (deadlineMs: number | null): number | null => {
-  if (deadlineMs === null || (deadlineMs > 0 && deadlineMs <= durationLimitMs)) return deadlineMs && Math.ceil(deadlineMs);
-  const message = `The deadline must be a number of milliseconds from 1 to ${durationLimitMs}, not ${String(deadlineMs)}.`;
-  throw new FloxyError("OPTION_INVALID", message);
-};
-
-const assertKey = (key: string | null): string | null => {
-  if (key === null) return null;
-  const storable = typeof key === "string" && key.isWellFormed() && !key.includes("\0");
-  if (storable && key.length > 0 && key.length <= idempotencyKeyLimit) return key;
-  throw new FloxyError(
-    "OPTION_INVALID",
-    `The idempotency key must be a string of 1 to ${idempotencyKeyLimit} characters without NUL, not ${typeof key === "string" ? `${quote(key)} with ${key.length}` : typeof key}.`,
   );
 };

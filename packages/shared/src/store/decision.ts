@@ -6,7 +6,7 @@ import type { Enqueue, NewDeadLetter, NodeRecord, StepChange } from "../core/mod
 import type { InstanceStatus } from "../vocabulary/status.ts";
 import { enqueueText } from "./enqueue.ts";
 import type { Executor, Statement } from "./executor.ts";
-import { columns, statement } from "./executor.ts";
+import { columns, statement, verb } from "./executor.ts";
 import { recordText, toRow } from "./record.ts";
 
 /** A change of an instance's row; `null` keeps a field. */
@@ -27,12 +27,15 @@ export interface InstanceUpdate {
 }
 
 /** Updates locked instances. */
-export const updateInstances = async (db: Executor, updates: readonly InstanceUpdate[]): Promise<void> => {
-  if (updates.length === 0) return;
-  const first = ["instanceId", "status", "freeze", "finish", "restart"] as const;
-  const second = ["cause", "bounds", "boundary", "outputFrom", "pausedFrom"] as const;
-  await db.query(updateStatement, columns(updates, [...first, ...second]));
-};
+export const updateInstances = verb(
+  "updateInstances",
+  async (db: Executor, updates: readonly InstanceUpdate[]): Promise<void> => {
+    if (updates.length === 0) return;
+    const first = ["instanceId", "status", "freeze", "finish", "restart"] as const;
+    const second = ["cause", "bounds", "boundary", "outputFrom", "pausedFrom"] as const;
+    await db.query(updateStatement, columns(updates, [...first, ...second]));
+  },
+);
 
 const updateStatement: Statement = statement(
   "update_instances",
@@ -54,12 +57,12 @@ WHERE i.instance_id = u.instance_id`,
 );
 
 /** Removes rows of locked instances from the queue. */
-export const removeQueued = async (
-  db: Executor,
-  rows: readonly { readonly instanceId: string; readonly node: string }[],
-): Promise<void> => {
-  if (rows.length > 0) await db.query(removeStatement, columns(rows, ["instanceId", "node"]));
-};
+export const removeQueued = verb(
+  "removeQueued",
+  async (db: Executor, rows: readonly { readonly instanceId: string; readonly node: string }[]): Promise<void> => {
+    if (rows.length > 0) await db.query(removeStatement, columns(rows, ["instanceId", "node"]));
+  },
+);
 
 const removeStatement: Statement = statement(
   "remove_queued",
@@ -69,12 +72,12 @@ WHERE q.instance_id = r.instance_id AND q.node = r.node`,
 );
 
 /** Takes from steps that run the right to advance the graph. */
-export const disownQueued = async (
-  db: Executor,
-  rows: readonly { readonly instanceId: string; readonly node: string }[],
-): Promise<void> => {
-  if (rows.length > 0) await db.query(disownStatement, columns(rows, ["instanceId", "node"]));
-};
+export const disownQueued = verb(
+  "disownQueued",
+  async (db: Executor, rows: readonly { readonly instanceId: string; readonly node: string }[]): Promise<void> => {
+    if (rows.length > 0) await db.query(disownStatement, columns(rows, ["instanceId", "node"]));
+  },
+);
 
 // No instance ever has this epoch.
 const disownStatement: Statement = statement(
@@ -85,29 +88,29 @@ WHERE q.instance_id = r.instance_id AND q.node = r.node`,
 );
 
 /** Changes rows of steps, and makes rows for steps that leave the queue without a result. */
-export const changeSteps = async (
-  db: Executor,
-  changes: readonly (StepChange & { readonly instanceId: string })[],
-): Promise<void> => {
-  if (changes.length === 0) return;
-  const rows = changes.map(({ instanceId, node, status, due, ...change }) => ({
-    instanceId,
-    node,
-    status,
-    outcome: change.outcome ?? null,
-    attempt: change.attempt ?? null,
-    inputFrom: change.inputFrom ?? null,
-    output: change.output === undefined ? null : JSON.stringify(change.output),
-    error: change.error === undefined ? null : JSON.stringify(change.error),
-    side: change.side ?? null,
-    winners: change.winners === undefined ? null : JSON.stringify(change.winners),
-    dueInMs: due !== undefined && "inMs" in due ? Math.ceil(due.inMs) : null,
-    dueAt: due !== undefined && "at" in due ? due.at : null,
-  }));
-  const first = ["instanceId", "node", "status", "outcome", "attempt", "inputFrom", "output"] as const;
-  const second = ["error", "side", "winners", "dueInMs", "dueAt"] as const;
-  await db.query(changeStatement, columns(rows, [...first, ...second]));
-};
+export const changeSteps = verb(
+  "changeSteps",
+  async (db: Executor, changes: readonly (StepChange & { readonly instanceId: string })[]): Promise<void> => {
+    if (changes.length === 0) return;
+    const rows = changes.map(({ instanceId, node, status, due, ...change }) => ({
+      instanceId,
+      node,
+      status,
+      outcome: change.outcome ?? null,
+      attempt: change.attempt ?? null,
+      inputFrom: change.inputFrom ?? null,
+      output: change.output === undefined ? null : JSON.stringify(change.output),
+      error: change.error === undefined ? null : JSON.stringify(change.error),
+      side: change.side ?? null,
+      winners: change.winners === undefined ? null : JSON.stringify(change.winners),
+      dueInMs: due !== undefined && "inMs" in due ? Math.ceil(due.inMs) : null,
+      dueAt: due !== undefined && "at" in due ? due.at : null,
+    }));
+    const first = ["instanceId", "node", "status", "outcome", "attempt", "inputFrom", "output"] as const;
+    const second = ["error", "side", "winners", "dueInMs", "dueAt"] as const;
+    await db.query(changeStatement, columns(rows, [...first, ...second]));
+  },
+);
 
 // A step that waited is settled now; of others the time stays at which they were. A row that is made takes over from the
 // queue what a person gave the step as input, and its run.
@@ -144,12 +147,12 @@ SET status = excluded.status, outcome = coalesce(excluded.outcome, t.outcome),
 );
 
 /** Removes rows of steps, because the flow has been led back to before them; votes on them count no longer. */
-export const forgetSteps = async (
-  db: Executor,
-  rows: readonly { readonly instanceId: string; readonly node: string }[],
-): Promise<void> => {
-  if (rows.length > 0) await db.query(forgetStatement, columns(rows, ["instanceId", "node"]));
-};
+export const forgetSteps = verb(
+  "forgetSteps",
+  async (db: Executor, rows: readonly { readonly instanceId: string; readonly node: string }[]): Promise<void> => {
+    if (rows.length > 0) await db.query(forgetStatement, columns(rows, ["instanceId", "node"]));
+  },
+);
 
 const forgetStatement: Statement = statement(
   "forget_steps",
@@ -160,14 +163,14 @@ DELETE FROM ${schema}.step t USING r WHERE t.instance_id = r.instance_id AND t.n
 );
 
 /** Writes dead letters. */
-export const buryDead = async (
-  db: Executor,
-  letters: readonly (NewDeadLetter & { readonly instanceId: string })[],
-): Promise<void> => {
-  if (letters.length === 0) return;
-  const rows = letters.map((letter) => ({ ...letter, error: JSON.stringify(letter.error) }));
-  await db.query(buryStatement, columns(rows, ["instanceId", "node", "lane", "error", "attempt"]));
-};
+export const buryDead = verb(
+  "buryDead",
+  async (db: Executor, letters: readonly (NewDeadLetter & { readonly instanceId: string })[]): Promise<void> => {
+    if (letters.length === 0) return;
+    const rows = letters.map((letter) => ({ ...letter, error: JSON.stringify(letter.error) }));
+    await db.query(buryStatement, columns(rows, ["instanceId", "node", "lane", "error", "attempt"]));
+  },
+);
 
 const buryStatement: Statement = statement(
   "bury_dead",
@@ -180,12 +183,12 @@ SET (kind, error, attempt, created_at) = (excluded.kind, excluded.error, exclude
 );
 
 /** Removes dead letters that are done with. */
-export const exhumeDead = async (
-  db: Executor,
-  rows: readonly { readonly instanceId: string; readonly node: string }[],
-): Promise<void> => {
-  if (rows.length > 0) await db.query(exhumeStatement, columns(rows, ["instanceId", "node"]));
-};
+export const exhumeDead = verb(
+  "exhumeDead",
+  async (db: Executor, rows: readonly { readonly instanceId: string; readonly node: string }[]): Promise<void> => {
+    if (rows.length > 0) await db.query(exhumeStatement, columns(rows, ["instanceId", "node"]));
+  },
+);
 
 const exhumeStatement: Statement = statement(
   "exhume_dead",
@@ -195,14 +198,17 @@ WHERE d.instance_id = r.instance_id AND d.node = r.node`,
 );
 
 /** Notes which nodes have taken which signals, and which signals are kept again. */
-export const takeSignals = async (
-  db: Executor,
-  taken: readonly { readonly instanceId: string; readonly signalId: string; readonly node: string }[],
-  untaken: readonly { readonly instanceId: string; readonly node: string }[],
-): Promise<void> => {
-  if (untaken.length > 0) await db.query(untakeStatement, columns(untaken, ["instanceId", "node"]));
-  if (taken.length > 0) await db.query(takeStatement, columns(taken, ["instanceId", "signalId", "node"]));
-};
+export const takeSignals = verb(
+  "takeSignals",
+  async (
+    db: Executor,
+    taken: readonly { readonly instanceId: string; readonly signalId: string; readonly node: string }[],
+    untaken: readonly { readonly instanceId: string; readonly node: string }[],
+  ): Promise<void> => {
+    if (untaken.length > 0) await db.query(untakeStatement, columns(untaken, ["instanceId", "node"]));
+    if (taken.length > 0) await db.query(takeStatement, columns(taken, ["instanceId", "signalId", "node"]));
+  },
+);
 
 const takeStatement: Statement = statement(
   "take_signals",
@@ -220,21 +226,21 @@ WHERE s.instance_id = r.instance_id AND s.node = r.node`,
 );
 
 /** Makes rows for nodes that the flow has reached. */
-export const insertRecords = async (
-  db: Executor,
-  records: readonly (NodeRecord & { readonly instanceId: string })[],
-): Promise<void> => {
-  if (records.length === 0) return;
-  const rows = records.map(({ instanceId, ...record }) => ({ instanceId, ...toRow(record) }));
-  const keys = ["instanceId", "node", "status", "side", "error", "inputFrom", "dueInMs", "dueAt"] as const;
-  await db.query(recordStatement, columns(rows, keys));
-  await buryDead(
-    db,
-    records.flatMap(({ instanceId, node, status, error }) =>
-      status === "paused" && error !== null ? [{ instanceId, node, lane: "forward", error, attempt: 0 }] : [],
-    ),
-  );
-};
+export const insertRecords = verb(
+  "insertRecords",
+  async (db: Executor, records: readonly (NodeRecord & { readonly instanceId: string })[]): Promise<void> => {
+    if (records.length === 0) return;
+    const rows = records.map(({ instanceId, ...record }) => ({ instanceId, ...toRow(record) }));
+    const keys = ["instanceId", "node", "status", "side", "error", "inputFrom", "dueInMs", "dueAt"] as const;
+    await db.query(recordStatement, columns(rows, keys));
+    await buryDead(
+      db,
+      records.flatMap(({ instanceId, node, status, error }) =>
+        status === "paused" && error !== null ? [{ instanceId, node, lane: "forward", error, attempt: 0 }] : [],
+      ),
+    );
+  },
+);
 
 const recordStatement: Statement = statement(
   "insert_records",
@@ -254,16 +260,19 @@ ON CONFLICT (instance_id, node) DO UPDATE SET due_at = excluded.due_at`,
 );
 
 /** Puts steps of locked instances into the queue, in their current epoch and run. `input` is JSON text, given by a person. */
-export const enqueueSteps = async (
-  db: Executor,
-  steps: readonly (Enqueue & { readonly instanceId: string; readonly input?: string | null })[],
-): Promise<void> => {
-  if (steps.length === 0) return;
-  const rows = steps.map((step) => ({ ...step, input: step.input ?? null }));
-  const first = ["instanceId", "node", "lane", "handler", "priority"] as const;
-  const second = ["delayMs", "timeoutMs", "inputFrom", "input"] as const;
-  await db.query(enqueueStatement, columns(rows, [...first, ...second]));
-};
+export const enqueueSteps = verb(
+  "enqueueSteps",
+  async (
+    db: Executor,
+    steps: readonly (Enqueue & { readonly instanceId: string; readonly input?: string | null })[],
+  ): Promise<void> => {
+    if (steps.length === 0) return;
+    const rows = steps.map((step) => ({ ...step, input: step.input ?? null }));
+    const first = ["instanceId", "node", "lane", "handler", "priority"] as const;
+    const second = ["delayMs", "timeoutMs", "inputFrom", "input"] as const;
+    await db.query(enqueueStatement, columns(rows, [...first, ...second]));
+  },
+);
 
 const enqueueStatement: Statement = statement("enqueue_steps", (schema) =>
   enqueueText(schema, {

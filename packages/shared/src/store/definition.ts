@@ -1,6 +1,6 @@
 /** Definitions: immutable rows, by name and version. */
 import type { Executor, Statement } from "./executor.ts";
-import { statement } from "./executor.ts";
+import { statement, verb } from "./executor.ts";
 
 /** A registered definition. */
 export interface DefinitionRow {
@@ -15,13 +15,13 @@ export interface DefinitionRow {
  * Inserts a definition unless its name and version exist; answers the fingerprint that stands there now. Two at once
  * are decided by the primary key: the second waits for the first and sees its row.
  */
-export const insertDefinition = async (db: Executor, row: DefinitionRow): Promise<string> => {
+export const insertDefinition = verb("insertDefinition", async (db: Executor, row: DefinitionRow): Promise<string> => {
   await db.query(insertStatement, [row.name, row.version, row.fingerprint, row.body]);
   const standing = await getDefinition(db, row.name, row.version);
   if (standing === undefined)
     throw new Error(`definition ${row.name} version ${row.version} vanished while registering`);
   return standing.fingerprint;
-};
+});
 
 const insertStatement: Statement = statement(
   "insert_definition",
@@ -31,14 +31,13 @@ ON CONFLICT (name, version) DO NOTHING`,
 );
 
 /** Reads a definition: the given version, or the highest one that is not deprecated. */
-export const getDefinition = async (
-  db: Executor,
-  name: string,
-  version: number | null,
-): Promise<DefinitionRow | undefined> => {
-  const [row] = await db.query<DefinitionRow>(getStatement, [name, version]);
-  return row;
-};
+export const getDefinition = verb(
+  "getDefinition",
+  async (db: Executor, name: string, version: number | null): Promise<DefinitionRow | undefined> => {
+    const [row] = await db.query<DefinitionRow>(getStatement, [name, version]);
+    return row;
+  },
+);
 
 const getStatement: Statement = statement(
   "get_definition",
@@ -49,10 +48,10 @@ ORDER BY version DESC LIMIT 1`,
 );
 
 /** The highest version of a definition that is not deprecated; `undefined` if there is none. */
-export const findVersion = async (db: Executor, name: string): Promise<number | undefined> => {
+export const findVersion = verb("findVersion", async (db: Executor, name: string): Promise<number | undefined> => {
   const [row] = await db.query<{ version: number | null }>(versionStatement, [name]);
   return row?.version ?? undefined;
-};
+});
 
 const versionStatement: Statement = statement(
   "find_version",

@@ -2,7 +2,7 @@
 import type { EventType } from "../vocabulary/event.ts";
 import type { JsonObject } from "../vocabulary/json.ts";
 import type { Executor, Statement } from "./executor.ts";
-import { columns, statement } from "./executor.ts";
+import { columns, statement, verb } from "./executor.ts";
 
 /** An event of an instance's history. */
 export interface EventRow {
@@ -18,10 +18,13 @@ export interface EventRow {
 }
 
 /** Reads the events of an instance after a cursor, the oldest first. */
-export const getEvents = (
-  db: Executor,
-  params: { readonly instanceId: string; readonly after?: number | undefined; readonly limit: number },
-): Promise<EventRow[]> => db.query<EventRow>(eventsStatement, [params.instanceId, params.after ?? 0, params.limit]);
+export const getEvents = verb(
+  "getEvents",
+  (
+    db: Executor,
+    params: { readonly instanceId: string; readonly after?: number | undefined; readonly limit: number },
+  ): Promise<EventRow[]> => db.query<EventRow>(eventsStatement, [params.instanceId, params.after ?? 0, params.limit]),
+);
 
 const eventsStatement: Statement = statement(
   "get_events",
@@ -41,9 +44,9 @@ export interface NewEvent {
 }
 
 /** Appends events, in order. */
-export const appendEvents = async (db: Executor, events: readonly NewEvent[]): Promise<void> => {
+export const appendEvents = verb("appendEvents", async (db: Executor, events: readonly NewEvent[]): Promise<void> => {
   if (events.length > 0) await db.query(appendStatement, columns(events, ["instanceId", "type", "node", "data"]));
-};
+});
 
 const appendStatement: Statement = statement(
   "append_events",

@@ -33,7 +33,26 @@ export interface Executor {
   readonly schema: string;
   /** Runs one statement and gives its rows. */
   query<Row extends object>(statement: Statement, values?: readonly unknown[]): Promise<Row[]>;
+  /** Carries out a verb in place of its SQL: what an executor has that is not on PostgreSQL. See `memory/`. */
+  readonly perform?: ((verb: string, params: readonly unknown[]) => Promise<unknown>) | undefined;
 }
+
+/** A verb of the store. It is known by its name and its parameters, so that another store can carry it out. */
+export interface Verb<Name extends string, Params extends readonly unknown[], Result> {
+  (db: Executor, ...params: Params): Promise<Result>;
+  readonly verb: Name;
+}
+
+/** Makes a verb; `run` is how PostgreSQL does it. That a twin answers of the same type is seen to by `memory/verbs.ts`. */
+export const verb = <Name extends string, Params extends readonly unknown[], Result>(
+  name: Name,
+  run: (db: Executor, ...params: Params) => Promise<Result>,
+): Verb<Name, Params, Result> =>
+  Object.assign(
+    (db: Executor, ...params: Params) =>
+      db.perform === undefined ? run(db, ...params) : (db.perform(name, params) as Promise<Result>),
+    { verb: name },
+  );
 
 /** A database with connections of its own. */
 export interface Database extends Executor {

@@ -1,6 +1,6 @@
 /** The inbox: notes that an orchestrator should look at an instance, and the timers that write such notes. */
 import type { Executor, Statement } from "./executor.ts";
-import { columns, statement } from "./executor.ts";
+import { columns, statement, verb } from "./executor.ts";
 
 /** A note: this instance may have something to decide. */
 export interface InboxRow {
@@ -11,8 +11,10 @@ export interface InboxRow {
 }
 
 /** Takes notes that are due, the oldest first; notes another orchestrator is working on are passed over. */
-export const takeInbox = (db: Executor, limit: number): Promise<InboxRow[]> =>
-  db.query<InboxRow>(takeStatement, [limit]);
+export const takeInbox = verb(
+  "takeInbox",
+  (db: Executor, limit: number): Promise<InboxRow[]> => db.query<InboxRow>(takeStatement, [limit]),
+);
 
 // Materialized: were the choice a subquery, a plan could run it more than once and take more than `limit`.
 const takeStatement: Statement = statement(
@@ -28,9 +30,12 @@ RETURNING n.inbox_id AS "inboxId", n.instance_id AS "instanceId", n.attempt`,
 );
 
 /** Writes notes: have another look at these instances. */
-export const putInbox = async (db: Executor, notes: readonly { readonly instanceId: string }[]): Promise<void> => {
-  if (notes.length > 0) await db.query(putStatement, columns(notes, ["instanceId"]));
-};
+export const putInbox = verb(
+  "putInbox",
+  async (db: Executor, notes: readonly { readonly instanceId: string }[]): Promise<void> => {
+    if (notes.length > 0) await db.query(putStatement, columns(notes, ["instanceId"]));
+  },
+);
 
 const putStatement: Statement = statement(
   "put_inbox",
@@ -38,12 +43,15 @@ const putStatement: Statement = statement(
 );
 
 /** Puts off a note that could not be handled, and keeps the reason. */
-export const postponeInbox = async (
-  db: Executor,
-  note: { readonly inboxId: number; readonly delayMs: number; readonly error: string },
-): Promise<void> => {
-  await db.query(postponeStatement, [note.inboxId, note.delayMs, note.error]);
-};
+export const postponeInbox = verb(
+  "postponeInbox",
+  async (
+    db: Executor,
+    note: { readonly inboxId: number; readonly delayMs: number; readonly error: string },
+  ): Promise<void> => {
+    await db.query(postponeStatement, [note.inboxId, note.delayMs, note.error]);
+  },
+);
 
 const postponeStatement: Statement = statement(
   "postpone_inbox",
@@ -57,10 +65,10 @@ WHERE inbox_id = $1`,
  * Writes notes for the instances whose timers have run out, at most `limit`; answers how many timers there were. Locks
  * no instance: whoever looks at it reads what is due.
  */
-export const ringTimers = async (db: Executor, limit: number): Promise<number> => {
+export const ringTimers = verb("ringTimers", async (db: Executor, limit: number): Promise<number> => {
   const [row] = await db.query<{ count: number }>(ringStatement, [limit]);
   return row?.count ?? 0;
-};
+});
 
 const ringStatement: Statement = statement(
   "ring_timers",

@@ -5,7 +5,7 @@ import type { JsonObject } from "../vocabulary/json.ts";
 import type { InstanceStatus } from "../vocabulary/status.ts";
 import { enqueueText } from "./enqueue.ts";
 import type { Executor, Statement } from "./executor.ts";
-import { columns, statement } from "./executor.ts";
+import { columns, statement, verb } from "./executor.ts";
 import { recordDataText, recordEventText, recordText, toRow } from "./record.ts";
 
 /** An instance to insert, with what follows from its start. */
@@ -29,29 +29,40 @@ export interface NewInstance {
  * Inserts instances with their first steps, in one statement. Answers for each, in order, whether it was inserted; one
  * that was not has the id or the idempotency key of an instance that exists.
  */
-export const insertInstances = async (db: Executor, instances: readonly NewInstance[]): Promise<boolean[]> => {
-  const rows = instances.map((instance, ordinal) => ({
-    ...instance,
-    ordinal,
-    review: instance.advance.review,
-    finish: instance.advance.finished !== null,
-    outputFrom: instance.advance.finished?.outputFrom ?? null,
-  }));
-  const records = instances.flatMap((instance, parent) =>
-    instance.advance.records.map((record) => ({ parent, ...toRow(record) })),
-  );
-  const enqueue = instances.flatMap((instance, parent) => instance.advance.enqueue.map((e) => ({ parent, ...e })));
-  const inserted = await db.query<{ instanceId: string }>(insertStatement, [
-    ...columns(rows, ["ordinal", "instanceId", "definitionName", "definitionVersion", "priority", "input", "metadata"]),
-    ...columns(rows, ["idempotencyKey", "review", "finish", "outputFrom"]),
-    ...columns(records, ["parent", "node", "status", "side", "error", "inputFrom"]),
-    ...columns(enqueue, ["parent", "node", "handler", "priority", "delayMs", "timeoutMs", "inputFrom"]),
-    ...columns(records, ["dueInMs", "dueAt"]),
-    ...columns(rows, ["deadlineMs"]),
-  ]);
-  const ids = new Set(inserted.map((row) => row.instanceId));
-  return instances.map((instance) => ids.has(instance.instanceId));
-};
+export const insertInstances = verb(
+  "insertInstances",
+  async (db: Executor, instances: readonly NewInstance[]): Promise<boolean[]> => {
+    const rows = instances.map((instance, ordinal) => ({
+      ...instance,
+      ordinal,
+      review: instance.advance.review,
+      finish: instance.advance.finished !== null,
+      outputFrom: instance.advance.finished?.outputFrom ?? null,
+    }));
+    const records = instances.flatMap((instance, parent) =>
+      instance.advance.records.map((record) => ({ parent, ...toRow(record) })),
+    );
+    const enqueue = instances.flatMap((instance, parent) => instance.advance.enqueue.map((e) => ({ parent, ...e })));
+    const inserted = await db.query<{ instanceId: string }>(insertStatement, [
+      ...columns(rows, [
+        "ordinal",
+        "instanceId",
+        "definitionName",
+        "definitionVersion",
+        "priority",
+        "input",
+        "metadata",
+      ]),
+      ...columns(rows, ["idempotencyKey", "review", "finish", "outputFrom"]),
+      ...columns(records, ["parent", "node", "status", "side", "error", "inputFrom"]),
+      ...columns(enqueue, ["parent", "node", "handler", "priority", "delayMs", "timeoutMs", "inputFrom"]),
+      ...columns(records, ["dueInMs", "dueAt"]),
+      ...columns(rows, ["deadlineMs"]),
+    ]);
+    const ids = new Set(inserted.map((row) => row.instanceId));
+    return instances.map((instance) => ids.has(instance.instanceId));
+  },
+);
 
 // Sorted by idempotency key, so that two bulk starts with the same keys cannot wait for each other in a circle.
 const insertStatement: Statement = statement(
@@ -127,11 +138,14 @@ export interface ExistingInstance {
 }
 
 /** Finds instances by id or by definition name and idempotency key. */
-export const findExisting = (
-  db: Executor,
-  wanted: readonly Pick<NewInstance, "instanceId" | "definitionName" | "idempotencyKey">[],
-): Promise<ExistingInstance[]> =>
-  db.query<ExistingInstance>(existingStatement, columns(wanted, ["instanceId", "definitionName", "idempotencyKey"]));
+export const findExisting = verb(
+  "findExisting",
+  (
+    db: Executor,
+    wanted: readonly Pick<NewInstance, "instanceId" | "definitionName" | "idempotencyKey">[],
+  ): Promise<ExistingInstance[]> =>
+    db.query<ExistingInstance>(existingStatement, columns(wanted, ["instanceId", "definitionName", "idempotencyKey"])),
+);
 
 // Two joins, each by its own index; with OR in one join the planner reads the whole table.
 const existingStatement: Statement = statement(
@@ -176,8 +190,11 @@ const instanceColumns = (schema: string): string => `
   i.created_at AS "createdAt", i.finished_at AS "finishedAt"`;
 
 /** Reads instances, in no order; one that does not exist is left out. */
-export const getInstances = (db: Executor, instanceIds: readonly string[]): Promise<InstanceRow[]> =>
-  db.query<InstanceRow>(getStatement, [instanceIds]);
+export const getInstances = verb(
+  "getInstances",
+  (db: Executor, instanceIds: readonly string[]): Promise<InstanceRow[]> =>
+    db.query<InstanceRow>(getStatement, [instanceIds]),
+);
 
 const getStatement: Statement = statement(
   "get_instances",
@@ -195,13 +212,16 @@ export interface ListFilter {
 }
 
 /** Lists instances, the newest first, by keyset. */
-export const listInstances = (db: Executor, filter: ListFilter): Promise<InstanceRow[]> =>
-  db.query<InstanceRow>(listStatement, [
-    filter.definitionName ?? null,
-    filter.statuses ?? null,
-    filter.before ?? afterAllIds,
-    filter.limit,
-  ]);
+export const listInstances = verb(
+  "listInstances",
+  (db: Executor, filter: ListFilter): Promise<InstanceRow[]> =>
+    db.query<InstanceRow>(listStatement, [
+      filter.definitionName ?? null,
+      filter.statuses ?? null,
+      filter.before ?? afterAllIds,
+      filter.limit,
+    ]),
+);
 
 // Sorts behind every id. With a bound that is never absent the primary key leads straight to a page, however deep.
 const afterAllIds = "~";
@@ -223,8 +243,11 @@ export interface InstanceState {
 }
 
 /** Says how instances stand, without payloads; one that does not exist is left out. */
-export const statesOf = (db: Executor, instanceIds: readonly string[]): Promise<InstanceState[]> =>
-  db.query<InstanceState>(statesStatement, [instanceIds]);
+export const statesOf = verb(
+  "statesOf",
+  (db: Executor, instanceIds: readonly string[]): Promise<InstanceState[]> =>
+    db.query<InstanceState>(statesStatement, [instanceIds]),
+);
 
 const statesStatement: Statement = statement(
   "states_of",

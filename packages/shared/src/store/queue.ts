@@ -4,7 +4,7 @@ import type { StepError } from "../vocabulary/error.ts";
 import type { JsonObject } from "../vocabulary/json.ts";
 import type { Lane, Outcome } from "../vocabulary/status.ts";
 import type { Executor, Statement } from "./executor.ts";
-import { columns, statement } from "./executor.ts";
+import { columns, statement, verb } from "./executor.ts";
 
 /** How many steps of one handler a worker can take. */
 export interface ClaimSlots {
@@ -61,14 +61,17 @@ export interface LeasedStep {
  * Leases ready steps of the given handlers, the best priority key first. Rows that another worker is just claiming are
  * passed over, so workers never wait for each other.
  */
-export const claim = (db: Executor, params: ClaimParams): Promise<LeasedStep[]> =>
-  db.query<LeasedStep>(claimStatement, [
-    ...columns(params.handlers, ["handler", "slots"]),
-    params.limit,
-    params.leaseMs,
-    params.workerId,
-    params.handlers.map(({ transactional }) => transactional ?? false),
-  ]);
+export const claim = verb(
+  "claim",
+  (db: Executor, params: ClaimParams): Promise<LeasedStep[]> =>
+    db.query<LeasedStep>(claimStatement, [
+      ...columns(params.handlers, ["handler", "slots"]),
+      params.limit,
+      params.leaseMs,
+      params.workerId,
+      params.handlers.map(({ transactional }) => transactional ?? false),
+    ]),
+);
 
 // One index range a handler, merged: nothing is sorted but the candidates. Of paused definitions most steps are held
 // already; the few that were queued meanwhile are passed over, and while nothing is paused nobody looks. The lease's clock is the database's, read
@@ -138,21 +141,24 @@ export interface LeaseState {
  * Extends leases, all in one statement, and says what became of each, in order. A lease never lasts longer than the
  * step's timeout plus one lease period after it was taken, so a hung worker cannot hold a step for ever.
  */
-export const extend = async (
-  db: Executor,
-  params: { readonly leases: readonly LeaseRef[]; readonly leaseMs: number },
-): Promise<LeaseState[]> => {
-  const rows = await db.query<LeaseState & { ordinal: number }>(extendStatement, [
-    ...columns(
-      params.leases.map((lease, ordinal) => ({ ordinal, ...lease })),
-      ["ordinal", "instanceId", "node", "token"],
-    ),
-    params.leaseMs,
-  ]);
-  const states = params.leases.map((): LeaseState => ({ held: false, frozen: false }));
-  for (const { ordinal, held, frozen } of rows) states[ordinal] = { held, frozen };
-  return states;
-};
+export const extend = verb(
+  "extend",
+  async (
+    db: Executor,
+    params: { readonly leases: readonly LeaseRef[]; readonly leaseMs: number },
+  ): Promise<LeaseState[]> => {
+    const rows = await db.query<LeaseState & { ordinal: number }>(extendStatement, [
+      ...columns(
+        params.leases.map((lease, ordinal) => ({ ordinal, ...lease })),
+        ["ordinal", "instanceId", "node", "token"],
+      ),
+      params.leaseMs,
+    ]);
+    const states = params.leases.map((): LeaseState => ({ held: false, frozen: false }));
+    for (const { ordinal, held, frozen } of rows) states[ordinal] = { held, frozen };
+    return states;
+  },
+);
 
 // A row that is locked is being settled or looked at just now; it is not waited for, because this statement locks rows
 // of the queue without their instances. It counts as held when its token still is the lease's.
@@ -182,10 +188,13 @@ LEFT JOIN ${schema}.instance i ON i.instance_id = l.instance_id`,
 );
 
 /** Makes delayed steps ready whose time has come, at most `limit`; answers their handlers, each once. */
-export const wakeDue = async (db: Executor, limit: number): Promise<{ woken: number; handlers: string[] }> => {
-  const rows = await db.query<{ handler: string; count: number }>(wakeStatement, [limit]);
-  return { woken: rows.reduce((sum, row) => sum + row.count, 0), handlers: rows.map((row) => row.handler) };
-};
+export const wakeDue = verb(
+  "wakeDue",
+  async (db: Executor, limit: number): Promise<{ woken: number; handlers: string[] }> => {
+    const rows = await db.query<{ handler: string; count: number }>(wakeStatement, [limit]);
+    return { woken: rows.reduce((sum, row) => sum + row.count, 0), handlers: rows.map((row) => row.handler) };
+  },
+);
 
 const wakeStatement: Statement = statement(
   "wake_due",
@@ -218,8 +227,10 @@ export interface ExpiredLease extends LeaseRef {
  * Finds leases that have expired, the oldest first. Reads only: the one who takes over settles with `onlyExpired`,
  * which is fenced by the same token, so an extension or another orchestrator that was faster wins.
  */
-export const findExpired = (db: Executor, limit: number): Promise<ExpiredLease[]> =>
-  db.query<ExpiredLease>(expiredStatement, [limit]);
+export const findExpired = verb(
+  "findExpired",
+  (db: Executor, limit: number): Promise<ExpiredLease[]> => db.query<ExpiredLease>(expiredStatement, [limit]),
+);
 
 const expiredStatement: Statement = statement(
   "find_expired",
@@ -244,10 +255,10 @@ export interface NextDue {
  * Says when the next delayed step or timer is due and when the next lease expires, and whether there is something to
  * review. Three looks at the head of an index, and one at the inbox that ends at the first note.
  */
-export const nextDue = async (db: Executor): Promise<NextDue> => {
+export const nextDue = verb("nextDue", async (db: Executor): Promise<NextDue> => {
   const [row] = await db.query<NextDue>(nextDueStatement);
   return row ?? { delayedMs: null, leaseMs: null, review: false };
-};
+});
 
 const nextDueStatement: Statement = statement(
   "next_due",
@@ -267,13 +278,16 @@ export interface PayloadText {
 }
 
 /** Loads rows of nodes by instance, and the inputs of instances (under node `null`), as JSON text. */
-export const loadPayloads = async (
-  db: Executor,
-  wanted: readonly { readonly instanceId: string; readonly node: string | null }[],
-): Promise<(Omit<PayloadText, "node"> & { readonly node: string | null })[]> => {
-  if (wanted.length === 0) return [];
-  return db.query(payloadStatement, columns(wanted, ["instanceId", "node"]));
-};
+export const loadPayloads = verb(
+  "loadPayloads",
+  async (
+    db: Executor,
+    wanted: readonly { readonly instanceId: string; readonly node: string | null }[],
+  ): Promise<(Omit<PayloadText, "node"> & { readonly node: string | null })[]> => {
+    if (wanted.length === 0) return [];
+    return db.query(payloadStatement, columns(wanted, ["instanceId", "node"]));
+  },
+);
 
 const payloadStatement: Statement = statement(
   "load_payloads",

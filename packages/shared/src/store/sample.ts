@@ -1,7 +1,7 @@
 /** Figures of the queue for metrics: one statement whose cost is bounded, however long the queue is. */
 import type { Lane } from "../vocabulary/status.ts";
 import type { Executor, Statement } from "./executor.ts";
-import { statement } from "./executor.ts";
+import { statement, verb } from "./executor.ts";
 
 /** The ready steps of one handler. */
 export interface HandlerSample {
@@ -42,12 +42,12 @@ interface SampleRow {
 }
 
 /** Reads the figures of the queue. */
-export const sampleQueue = async (db: Executor): Promise<QueueSample> => {
+export const sampleQueue = verb("sampleQueue", async (db: Executor): Promise<QueueSample> => {
   const [row] = await db.query<SampleRow>(sampleStatement, [sampleCountLimit, sampleHandlerLimit]);
   if (row === undefined) throw new Error("a statement that always answers one row answered none");
   const { deadForward, deadCompensation, ...counts } = row;
   return { ...counts, deadLetters: { forward: deadForward, compensation: deadCompensation } };
-};
+});
 
 // The handlers are found by jumping from one to the next in the index, so a long queue of one handler is not read to find
 // the others. Within a handler the best keys are counted first; the oldest step is among them unless its priority is low

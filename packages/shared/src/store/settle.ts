@@ -6,9 +6,9 @@
 import type { Advance } from "../core/model.ts";
 import type { Outcome } from "../vocabulary/status.ts";
 import { enqueueText } from "./enqueue.ts";
-import { recordDataText, recordEventText, recordText, toRow } from "./record.ts";
 import type { Executor, Statement } from "./executor.ts";
-import { columns, statement } from "./executor.ts";
+import { columns, statement, verb } from "./executor.ts";
+import { recordDataText, recordEventText, recordText, toRow } from "./record.ts";
 
 /**
  * What became of an attempt. `completed` and `failed` are final, `retry` calls the handler again after `delayMs`,
@@ -70,7 +70,7 @@ export const mayFreeze = ({ verdict, onFail, advance }: Settlement): boolean =>
  * If one of them {@link mayFreeze}, call it in a transaction that has locked the instances by a statement before: a
  * freeze takes back what waits in the queue, and must see what was queued while it waited for the instance.
  */
-export const settle = async (db: Executor, params: SettleParams): Promise<SettleResult[]> => {
+export const settle = verb("settle", async (db: Executor, params: SettleParams): Promise<SettleResult[]> => {
   const { settlements, workerId, onlyExpired = false } = params;
   const rows = settlements.map((settlement, ordinal) => ({ ordinal, ...settlement, ...flags(settlement.advance) }));
   const records = settlements.flatMap((s, parent) => (s.advance?.records ?? []).map((r) => ({ parent, ...toRow(r) })));
@@ -88,7 +88,7 @@ export const settle = async (db: Executor, params: SettleParams): Promise<Settle
   const results = settlements.map((): SettleResult => "lost");
   for (const { ordinal, result } of answers) results[ordinal] = result;
   return results;
-};
+});
 
 const flags = (advance: Advance | null) => ({
   review: advance?.review ?? false,

@@ -7,7 +7,7 @@ import type { Side } from "../definition/graph.ts";
 import type { StepError } from "../vocabulary/error.ts";
 import type { InstanceStatus, Lane, Outcome, QueueState, StepStatus } from "../vocabulary/status.ts";
 import type { Executor, Statement } from "./executor.ts";
-import { statement } from "./executor.ts";
+import { statement, verb } from "./executor.ts";
 
 /** An instance's own row, locked. */
 export interface LockedInstance {
@@ -22,8 +22,11 @@ export interface LockedInstance {
 }
 
 /** Locks instances in the order of their ids; the first lock that every writer takes. */
-export const lockInstances = (db: Executor, instanceIds: readonly string[]): Promise<LockedInstance[]> =>
-  db.query<LockedInstance>(lockStatement, [instanceIds]);
+export const lockInstances = verb(
+  "lockInstances",
+  (db: Executor, instanceIds: readonly string[]): Promise<LockedInstance[]> =>
+    db.query<LockedInstance>(lockStatement, [instanceIds]),
+);
 
 const lockStatement: Statement = statement(
   "lock_instances",
@@ -51,8 +54,11 @@ export interface StepStateRow {
 }
 
 /** Loads the steps of locked instances, in the order in which they were settled. */
-export const loadSteps = (db: Executor, instanceIds: readonly string[]): Promise<StepStateRow[]> =>
-  db.query<StepStateRow>(stepsStatement, [instanceIds]);
+export const loadSteps = verb(
+  "loadSteps",
+  (db: Executor, instanceIds: readonly string[]): Promise<StepStateRow[]> =>
+    db.query<StepStateRow>(stepsStatement, [instanceIds]),
+);
 
 const stepsStatement: Statement = statement(
   "load_steps",
@@ -78,12 +84,18 @@ export interface QueuedStateRow {
  * Loads what locked instances have in the queue. Rows leave it only under their instance's lock, but `ready` ones can be
  * leased meanwhile.
  */
-export const loadQueue = async (db: Executor, instanceIds: readonly string[]): Promise<QueuedStateRow[]> =>
-  instanceIds.length === 0 ? [] : db.query<QueuedStateRow>(loadQueueStatement, [instanceIds]);
+export const loadQueue = verb(
+  "loadQueue",
+  async (db: Executor, instanceIds: readonly string[]): Promise<QueuedStateRow[]> =>
+    instanceIds.length === 0 ? [] : db.query<QueuedStateRow>(loadQueueStatement, [instanceIds]),
+);
 
 /** Loads and locks what locked instances have in the queue, so that none of it can be leased meanwhile. */
-export const lockQueue = async (db: Executor, instanceIds: readonly string[]): Promise<QueuedStateRow[]> =>
-  instanceIds.length === 0 ? [] : db.query<QueuedStateRow>(lockQueueStatement, [instanceIds]);
+export const lockQueue = verb(
+  "lockQueue",
+  async (db: Executor, instanceIds: readonly string[]): Promise<QueuedStateRow[]> =>
+    instanceIds.length === 0 ? [] : db.query<QueuedStateRow>(lockQueueStatement, [instanceIds]),
+);
 
 const queueText = (schema: string): string => `
 SELECT q.instance_id AS "instanceId", q.node, q.lane, q.state, q.attempt, q.input_from AS "inputFrom",
@@ -104,8 +116,11 @@ export type AffairRow = { readonly instanceId: string } & (
 );
 
 /** Loads the dead letters of locked instances, the votes on their human nodes, and the signals that are kept. */
-export const loadAffairs = (db: Executor, instanceIds: readonly string[]): Promise<AffairRow[]> =>
-  db.query<AffairRow>(affairsStatement, [instanceIds]);
+export const loadAffairs = verb(
+  "loadAffairs",
+  (db: Executor, instanceIds: readonly string[]): Promise<AffairRow[]> =>
+    db.query<AffairRow>(affairsStatement, [instanceIds]),
+);
 
 const affairsStatement: Statement = statement(
   "load_affairs",

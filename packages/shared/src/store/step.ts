@@ -4,7 +4,7 @@ import type { StepError } from "../vocabulary/error.ts";
 import type { JsonObject } from "../vocabulary/json.ts";
 import type { InstanceStatus, Lane, Outcome, QueueState, StepStatus } from "../vocabulary/status.ts";
 import type { Executor, Statement } from "./executor.ts";
-import { statement } from "./executor.ts";
+import { statement, verb } from "./executor.ts";
 
 /** An instance's own row. */
 export interface SnapshotInstance {
@@ -73,18 +73,21 @@ type InStore<Row, Payload extends keyof Row = never> = {
  * Reads an instance, its settled steps and its queue. One statement sees one snapshot: a step that is settled meanwhile
  * is in one place, never in none or in two.
  */
-export const readSnapshot = async (db: Executor, instanceId: string): Promise<InstanceSnapshot | undefined> => {
-  const parts = await db.query<Part>(snapshotStatement, [instanceId]);
-  const steps: StepRow[] = [];
-  const queue: QueueRow[] = [];
-  let instance: SnapshotInstance | undefined;
-  for (const part of parts) {
-    if (part.kind === "step") steps.push(stepOf(part));
-    else if (part.kind === "queue") queue.push(queuedOf(part));
-    else instance = instanceOf(part);
-  }
-  return instance && { instance, steps, queue };
-};
+export const readSnapshot = verb(
+  "readSnapshot",
+  async (db: Executor, instanceId: string): Promise<InstanceSnapshot | undefined> => {
+    const parts = await db.query<Part>(snapshotStatement, [instanceId]);
+    const steps: StepRow[] = [];
+    const queue: QueueRow[] = [];
+    let instance: SnapshotInstance | undefined;
+    for (const part of parts) {
+      if (part.kind === "step") steps.push(stepOf(part));
+      else if (part.kind === "queue") queue.push(queuedOf(part));
+      else instance = instanceOf(part);
+    }
+    return instance && { instance, steps, queue };
+  },
+);
 
 const instanceOf = ({ data, payload }: Extract<Part, { kind: "instance" }>): SnapshotInstance => ({
   ...data,

@@ -35,7 +35,7 @@ export const createService = async () => {
     await onServer(server, `DROP DATABASE ${database} WITH (FORCE)`);
   });
   await createBarrierTable(pool);
-  await pool.query("CREATE TABLE ledger (effect_key text, amount int)");
+  await pool.query("CREATE TABLE ledger (effect_key text, amount int, id serial)");
 
   /** Runs in a transaction, which is rolled back if it throws. */
   const transaction = async <T>(use: (client: pg.PoolClient) => Promise<T>, end: End = "COMMIT"): Promise<T> => {
@@ -76,7 +76,7 @@ export const createService = async () => {
     },
     /** The ledger's amounts for a key, in the order in which they were written. */
     async ledger(effectKey = "i/step"): Promise<number[]> {
-      const { rows } = await pool.query("SELECT amount FROM ledger WHERE effect_key = $1 ORDER BY ctid", [effectKey]);
+      const { rows } = await pool.query("SELECT amount FROM ledger WHERE effect_key = $1 ORDER BY id", [effectKey]);
       return rows.map(({ amount }: { amount: number }) => amount);
     },
     /** How many rows the barrier has. */
