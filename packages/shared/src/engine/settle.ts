@@ -8,7 +8,7 @@ import { toStepError } from "../core/step-error.ts";
 import type { Graph } from "../definition/graph.ts";
 import { taskOf } from "../definition/graph.ts";
 import { isTransient } from "../store/database-error.ts";
-import type { Database } from "../store/executor.ts";
+import type { Database, Executor } from "../store/executor.ts";
 import type { LeaseRef } from "../store/queue.ts";
 import type { OnFail, Settlement, SettleParams, SettleResult } from "../store/settle.ts";
 import { mayFreeze, settle } from "../store/settle.ts";
@@ -66,7 +66,8 @@ export const settleAttempts = async (db: Database, params: SettleAttemptsParams)
   return results;
 };
 
-const decideAll = async (db: Database, params: SettleAttemptsParams): Promise<Settlement[]> => {
+/** What becomes of each attempt, and what follows from it. */
+export const decideAll = async (db: Executor, params: SettleAttemptsParams): Promise<Settlement[]> => {
   const flowing = params.attempts.filter(({ lane, result }) => lane === "forward" && result.kind === "completed");
   const wanted = flowing.map(({ instanceId, graph, node }) => ({
     instanceId,
@@ -168,7 +169,13 @@ const settleIsolated = async (
   }
 };
 
-const hint = (hints: Hints, settlement: Settlement, lane: Lane | undefined, result: SettleResult | undefined): void => {
+/** Adds what a settlement that was written has made possible. */
+export const hint = (
+  hints: Hints,
+  settlement: Settlement,
+  lane: Lane | undefined,
+  result: SettleResult | undefined,
+): void => {
   const { verdict, delayMs, instanceId } = settlement;
   const again = verdict === "retry" || verdict === "released";
   if (result === "adopted" || lane === "compensation" || verdict === "failed") hints.review = true;

@@ -5,6 +5,8 @@ import { quote } from "../vocabulary/quote.ts";
 import { asConnectError, asStoreError } from "./database-error.ts";
 import type { Database, Executor, Statement } from "./executor.ts";
 import { quoteIdentifier } from "./executor.ts";
+import type { TransactionPool } from "./open-transaction.ts";
+import { transactionPool } from "./open-transaction.ts";
 import type { Loan } from "./transaction.ts";
 import { ask, inTransaction } from "./transaction.ts";
 
@@ -84,6 +86,27 @@ export const openDatabase = (options: DatabaseOptions): Database => {
   };
 };
 
+/**
+ * Opens a pool of connections for transactions in which code of users runs. Its users' statements have the driver's own
+ * type parsers, as the application has set them. `others` are connections to the same database that never wait for these.
+ */
+export const openTransactionPool = (options: DatabaseOptions, others: Executor): TransactionPool => {
+  const connections = new Set<pg.PoolClient>();
+  const pool = openPool(options, connections, {});
+  let closed: Promise<void> | undefined;
+  return transactionPool({
+    pool,
+    schema: quoteSchema(options.schema ?? "floxy"),
+    prepare: options.prepare ?? true,
+    types: ownTypes,
+    others,
+    close() {
+      closed ??= endPool(pool, connections);
+      return closed;
+    },
+  });
+};
+
 /** A client of the driver as callers bring it: only what is used of it. */
 export interface ForeignClient {
   query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>;
@@ -129,7 +152,11 @@ export const assertConnectionString = (connectionString: string): void => {
   }
 };
 
-const openPool = (options: DatabaseOptions, connections: Set<pg.PoolClient>): pg.Pool => {
+const openPool = (
+  options: DatabaseOptions,
+  connections: Set<pg.PoolClient>,
+  parsers: Pick<pg.PoolConfig, "types"> = { types: ownTypes },
+): pg.Pool => {
   assertConnectionString(options.connectionString);
   const report = (error: Error): void => {
     try {
@@ -150,7 +177,7 @@ const openPool = (options: DatabaseOptions, connections: Set<pg.PoolClient>): pg
     // Statements of a transaction that are issued without waiting go out together. Each still ends with its own Sync, so
     // one that fails does not hide the answers of the others: inside a transaction they answer 25P02.
     pipeline: true,
-    types: { getTypeParser: parserOf },
+    ...parsers,
   });
   // A connection that is lost while nobody waits for it emits `error`, and an `error` without a listener ends the process.
   pool.on("error", report);
@@ -192,3 +219,5 @@ const ownParsers = new Map<number, (text: string) => unknown>([
 
 const parserOf: typeof pg.types.getTypeParser = (oid: number, format?: "text" | "binary") =>
   (format !== "binary" && ownParsers.get(oid)) || pg.types.getTypeParser(oid, format);
+
+const ownTypes: pg.CustomTypesConfig = { getTypeParser: parserOf };

@@ -104,5 +104,5 @@ const add = (set: Set<string>, item: string): void => {
 
 const notifyStatement = statement(
   "notify",
-  () => `SELECT pg_notify(channel, payload) FROM unnest($1::text[], $2::text[]) AS note(channel, payload)`,
+  () => `SELECT pg_notify(channel, payload)::text FROM unnest($1::text[], $2::text[]) AS note(channel, payload)`,
 );

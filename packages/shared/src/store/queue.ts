@@ -21,6 +21,8 @@ export interface ClaimParams {
   readonly handlers: readonly ClaimSlots[];
   /** The most steps to lease, over all handlers. */
   readonly limit: number;
+  /** The most steps to lease of all transactional handlers together; as many as `limit` unless told. */
+  readonly transactionalLimit?: number | undefined;
   /** How long the lease lasts unless it is extended, in milliseconds. */
   readonly leaseMs: number;
 }
@@ -64,24 +66,24 @@ export interface LeasedStep {
 export const claim = verb(
   "claim",
   (db: Executor, params: ClaimParams): Promise<LeasedStep[]> =>
-    db.query<LeasedStep>(claimStatement, [
+    db.query<LeasedStep>(params.transactionalLimit === undefined ? claimStatement : boundedClaimStatement, [
       ...columns(params.handlers, ["handler", "slots"]),
       params.limit,
       params.leaseMs,
       params.workerId,
       params.handlers.map(({ transactional }) => transactional ?? false),
+      ...(params.transactionalLimit === undefined ? [] : [params.transactionalLimit]),
     ]),
 );
 
 // One index range a handler, merged: nothing is sorted but the candidates. Of paused definitions most steps are held
 // already; the few that were queued meanwhile are passed over, and while nothing is paused nobody looks. The lease's clock is the database's, read
 // when the row is written, not when the statement began.
-const claimStatement: Statement = statement(
-  "claim",
-  (schema) => `
+const claimText = (schema: string, isBounded: boolean): string => `
 WITH wanted AS (SELECT * FROM unnest($1::text[], $2::int[], $6::boolean[]) AS w(handler, slots, transactional)),
 candidate AS MATERIALIZED (
-  SELECT c.*, wanted.transactional FROM wanted
+  ${isBounded ? "SELECT * FROM (" : ""}
+  SELECT c.*, wanted.transactional${isBounded ? ", row_number() OVER (PARTITION BY wanted.transactional ORDER BY c.key) AS place" : ""} FROM wanted
   CROSS JOIN LATERAL (
     SELECT instance_id, node, key FROM ${schema}.queue q
     WHERE q.handler = wanted.handler AND q.state = 'ready'
@@ -91,6 +93,7 @@ candidate AS MATERIALIZED (
     LIMIT least(wanted.slots, $3::int)
     FOR UPDATE SKIP LOCKED
   ) c
+  ${isBounded ? ") c WHERE NOT c.transactional OR c.place <= $7::int" : ""}
   ORDER BY c.key
   LIMIT $3::int
 ),
@@ -119,8 +122,12 @@ JOIN ${schema}.instance i ON i.instance_id = c.instance_id
 LEFT JOIN ${schema}.step source ON source.instance_id = c.instance_id AND source.node = c.input_from
 LEFT JOIN ${schema}.step own ON own.instance_id = c.instance_id
   AND own.node = CASE c.lane WHEN 'compensation' THEN c.node END
-ORDER BY c.key`,
-);
+ORDER BY c.key`;
+
+const claimStatement: Statement = statement("claim", (schema) => claimText(schema, false));
+
+// For workers with transactional handlers: these share few connections, whatever slots they have.
+const boundedClaimStatement: Statement = statement("claim_bounded", (schema) => claimText(schema, true));
 
 /** Names a lease. */
 export interface LeaseRef {

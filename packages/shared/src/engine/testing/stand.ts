@@ -2,14 +2,20 @@
 import type { DefinitionJson, NodeJson } from "../../definition/model.ts";
 import { openDatabase } from "../../store/database.ts";
 import type { Database } from "../../store/executor.ts";
+import { ringTimers } from "../../store/inbox.ts";
 import type { LeasedStep } from "../../store/queue.ts";
-import { claim } from "../../store/queue.ts";
+import { claim, wakeDue } from "../../store/queue.ts";
 import type { SettleResult } from "../../store/settle.ts";
 import { createTestDatabase, sql } from "../../store/testing/database.ts";
 import type { GraphCache } from "../graphs.ts";
 import { createGraphCache, registerDefinition } from "../graphs.ts";
 import type { Hints } from "../hints.ts";
 import { noHints } from "../hints.ts";
+import type { DecideParams } from "../operate/decide.ts";
+import { decide } from "../operate/decide.ts";
+import type { Operated, OperateParams } from "../operate/operate.ts";
+import { sendSignal } from "../operate/signal.ts";
+import { abortInstance } from "../operate/stop.ts";
 import { reviewInbox } from "../review.ts";
 import type { AttemptResult } from "../settle.ts";
 import { settleAttempts } from "../settle.ts";
@@ -71,8 +77,8 @@ export class Stand {
   }
 
   /** Starts an instance of these nodes; answers its id. */
-  async start(nodes: readonly NodeJson[], input: unknown = {}): Promise<string> {
-    const definition: DefinitionJson = { format: 1, name: `d${++this.#definitions}`, version: 1, nodes };
+  async start(nodes: readonly NodeJson[], input: unknown = {}, options: Partial<DefinitionJson> = {}): Promise<string> {
+    const definition: DefinitionJson = { format: 1, name: `d${++this.#definitions}`, version: 1, ...options, nodes };
     await registerDefinition(this.db, definition);
     const prepared = await prepareStart(this.db, this.graphs, { definitionName: definition.name, input });
     await insertStarts(this.db, [prepared], this.hints);
@@ -81,9 +87,57 @@ export class Stand {
 
   /** Leases all that is ready, by node. Compensations come as `undo:node`. */
   async lease(leaseMs = 60_000): Promise<Map<string, LeasedStep>> {
-    const handlers = ["h", "undo"].map((handler) => ({ handler, slots: 100 }));
-    const leased = await claim(this.db, { workerId: "w", handlers, limit: 100, leaseMs });
+    const leased = await this.leaseAll(leaseMs);
     return new Map(leased.map((step) => [step.lane === "compensation" ? `undo:${step.node}` : step.node, step]));
+  }
+
+  /** Leases all that is ready. */
+  leaseAll(leaseMs = 60_000): Promise<LeasedStep[]> {
+    const handlers = ["h", "undo"].map((handler) => ({ handler, slots: 100 }));
+    return claim(this.db, { workerId: "w", handlers, limit: 100, leaseMs });
+  }
+
+  /** Lets time pass: what is due within it is due now, and is looked at. */
+  async pass(ms: number): Promise<void> {
+    for (const [table, column] of [
+      ["timer", "due_at"],
+      ["step", "due_at"],
+      ["instance", "deadline_at"],
+      ["queue", "ready_at"],
+    ]) {
+      await sql(this.db, `UPDATE {schema}.${table} SET ${column} = ${column} - $1 * interval '1 ms'`, ms);
+    }
+    await wakeDue(this.db, 1_000);
+    await ringTimers(this.db, 1_000);
+    await this.review();
+  }
+
+  /** A person votes. */
+  decide(
+    instanceId: string,
+    step: string,
+    kind: "confirm" | "reject",
+    vote: Pick<DecideParams, "by" | "comment" | "form">,
+  ): Promise<Operated> {
+    return decide(this.db, this.graphs, { instanceId, step, kind, ...vote, hints: this.hints });
+  }
+
+  /** A signal is sent. */
+  signal(instanceId: string, name: string, payload: unknown, signalId?: string): Promise<Operated> {
+    return sendSignal(this.db, this.graphs, { instanceId, name, payload, signalId, sentBy: "s", hints: this.hints });
+  }
+
+  /** An operator's act on an instance. */
+  act<P extends OperateParams>(
+    perform: (db: Database, graphs: GraphCache, params: P) => Promise<Operated>,
+    params: Omit<P, "requestedBy" | "hints"> & Partial<Pick<P, "requestedBy">>,
+  ): Promise<Operated> {
+    return perform(this.db, this.graphs, { requestedBy: "op", hints: this.hints, ...params } as unknown as P);
+  }
+
+  /** An operator ends an instance where it stands. */
+  abort(instanceId: string): Promise<Operated> {
+    return this.act(abortInstance, { instanceId });
   }
 
   /** Settles leased steps, all in one statement. */
