@@ -50,11 +50,19 @@ export { NonRetryableError, RetryAfterError } from "./handler/error.ts";
 export type {
   AnyHandlerImplementation,
   CompensationImplementation,
+  ContextWith,
   HandlerImplementation,
   HandlerOptions,
 } from "./handler/implementation.ts";
 export type { AnySchema, Checked } from "./handler/schema.ts";
 export { toJsonSchema, typeOnly, validateWith } from "./handler/schema.ts";
+export type {
+  HandlerTransaction,
+  InTransaction,
+  TransactionCallback,
+  TransactionResult,
+  TransactionStatement,
+} from "./handler/transaction.ts";
 export type { WorkerHealth } from "./worker/health.ts";
 export type { WorkerOptions } from "./worker/options.ts";
 export { Worker } from "./worker/worker.ts";

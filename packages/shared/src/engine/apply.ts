@@ -93,7 +93,8 @@ const decideAll = async (tx: Executor, loaded: readonly Loaded[]): Promise<Decid
 };
 
 // In lock order: instances, steps, queue. Steps are changed before their rows in the queue go, from which they take over
-// their run; what is forgotten goes before it can be recorded again.
+// their run; what is forgotten, and a dead letter that is done with, goes before it can
+// be written again.
 const applyDecisions = async (tx: Executor, all: readonly Decided[], hints: Hints): Promise<void> => {
   const of = <T extends object>(
     pick: (decision: Decision) => readonly T[] | undefined,
@@ -110,13 +111,13 @@ const applyDecisions = async (tx: Executor, all: readonly Decided[], hints: Hint
     tx,
     nodes(({ forget }) => forget),
   );
-  await insertRecords(
-    tx,
-    of(({ records }) => records),
-  );
   await exhumeDead(
     tx,
     nodes(({ exhume }) => exhume),
+  );
+  await insertRecords(
+    tx,
+    of(({ records }) => records),
   );
   await buryDead(
     tx,

@@ -1,6 +1,7 @@
 /**
- * Transactions of other libraries as `barrier` takes them, and `start` of the client. A client of `pg` fits as it is. None of these libraries is
- * imported; each adapter knows of its library only the documented way to send SQL with parameters.
+ * Transactions of other libraries as `barrier` takes them, and `start` of the client. A client of `pg` fits as it is.
+ * None of these libraries is imported; each adapter knows of its library only the documented way to send SQL with
+ * parameters.
  */
 import type { ForeignClient } from "@floxy/shared";
 

@@ -2,15 +2,15 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { CompensationContext } from "./context.ts";
 import type { HandlerContract, InputOf, OutputOf, ParsedOf, SchemaInput, SchemaOutput } from "./contract.ts";
-import type { CompensationImplementation, HandlerOptions } from "./implementation.ts";
+import type { CompensationImplementation, ContextWith, HandlerOptions } from "./implementation.ts";
 import { implementCompensation } from "./implementation.ts";
 import type { Phantom } from "./phantom.ts";
 import type { AnySchema } from "./schema.ts";
 
 /** The function behind a compensation. What it throws fails the attempt. */
-export type CompensationFunction<Parsed, Output> = (
+export type CompensationFunction<Parsed, Output, Context = CompensationContext<Output>> = (
   input: Parsed,
-  context: CompensationContext<Output>,
+  context: Context,
 ) => void | Promise<void>;
 
 /** The contract of a compensation: `Of` is the handler that it undoes, `Input` what it takes. */
@@ -27,7 +27,10 @@ export interface CompensationContract<
   readonly of: Of;
   readonly input: StandardSchemaV1<Input, Parsed> | undefined;
   /** Adds what it does; the result goes into `new Worker({ handlers: [...] })`. */
-  implement(run: CompensationFunction<Parsed, OutputOf<Of>>, options?: HandlerOptions): CompensationImplementation;
+  implement<const Options extends HandlerOptions = HandlerOptions>(
+    run: CompensationFunction<Parsed, OutputOf<Of>, ContextWith<Options, CompensationContext<OutputOf<Of>>>>,
+    options?: Options,
+  ): CompensationImplementation;
 }
 
 /** What {@link defineCompensation} takes. */
@@ -54,7 +57,9 @@ export function defineCompensation(definition: CompensationDefinition<HandlerCon
     name,
     of,
     input,
-    implement: (run, options) => implementCompensation({ name, input, run, options }),
+    implement: (run, options) =>
+      // The worker gives it the context that its options ask for.
+      implementCompensation({ name, input, run: run as CompensationFunction<unknown, unknown>, options }),
   };
   return contract as CompensationContract;
 }

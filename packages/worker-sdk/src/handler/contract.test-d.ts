@@ -1,3 +1,4 @@
+import type { ForeignClient } from "@floxy/shared";
 import { describe, expectTypeOf, test } from "vitest";
 import { z } from "zod";
 import type { CompensationContract } from "./compensation.ts";
@@ -6,6 +7,7 @@ import type { CompensationContext, Logger, StepContext } from "./context.ts";
 import type { HandlerContract, InputOf, OutputOf } from "./contract.ts";
 import { defineHandler } from "./contract.ts";
 import type { AnyHandlerImplementation } from "./implementation.ts";
+import type { HandlerTransaction, InTransaction } from "./transaction.ts";
 
 const chargeCard = defineHandler({
   name: "charge-card",
@@ -68,6 +70,52 @@ describe("compensations", () => {
     contract.implement((input) => {
       expectTypeOf(input).toEqualTypeOf<{ why: string }>();
     });
+  });
+});
+
+describe("transactional handlers", () => {
+  const refund = defineCompensation({ name: "refund-card", of: chargeCard });
+
+  test("find a transaction in their context", () => {
+    chargeCard.implement(
+      async (input, context) => {
+        expectTypeOf(input).toEqualTypeOf<{ orderId: string; currency: string }>();
+        expectTypeOf(context).toEqualTypeOf<StepContext & InTransaction>();
+        const { rows } = await context.transaction.query<{ paid: string }>("SELECT $1 AS paid", [input.orderId]);
+        expectTypeOf(rows).toEqualTypeOf<{ paid: string }[]>();
+        return { paidAt: "1" };
+      },
+      { transactional: true, concurrency: 2 },
+    );
+    refund.implement(
+      (_, context) => {
+        expectTypeOf(context).toEqualTypeOf<CompensationContext<{ paidAt: number }> & InTransaction>();
+      },
+      { transactional: true },
+    );
+  });
+
+  test("are still held to what they return", () => {
+    // @ts-expect-error: paidAt is text before the schema has transformed it
+    chargeCard.implement(() => ({ paidAt: 1 }), { transactional: true });
+  });
+
+  test("and no others do", () => {
+    chargeCard.implement(
+      (_, context) => {
+        expectTypeOf(context).toEqualTypeOf<StepContext>();
+        return { paidAt: "1" };
+      },
+      { concurrency: 2 },
+    );
+    // @ts-expect-error: without transactional: true there is no transaction
+    refund.implement((_, { transaction }) => void transaction);
+    // @ts-expect-error: nor with transactional: false
+    refund.implement((_, { transaction }) => void transaction, { transactional: false });
+  });
+
+  test("their transaction fits where a client is asked for", () => {
+    expectTypeOf<HandlerTransaction>().toExtend<ForeignClient>();
   });
 });
 

@@ -4,13 +4,16 @@
  */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { StepContext } from "./context.ts";
-import type { HandlerImplementation, HandlerOptions } from "./implementation.ts";
+import type { ContextWith, HandlerImplementation, HandlerOptions } from "./implementation.ts";
 import { implementHandler } from "./implementation.ts";
 import type { Phantom, TypesOf } from "./phantom.ts";
 import type { AnySchema } from "./schema.ts";
 
 /** The function behind a handler. What it throws fails the attempt. */
-export type HandlerFunction<Parsed, Returned> = (input: Parsed, context: StepContext) => Returned | Promise<Returned>;
+export type HandlerFunction<Parsed, Returned, Context = StepContext> = (
+  input: Parsed,
+  context: Context,
+) => Returned | Promise<Returned>;
 
 /**
  * The contract of a handler. `Input` is what a workflow must supply and `Output` what it gets back; with a schema that
@@ -29,7 +32,10 @@ export interface HandlerContract<
   readonly input: StandardSchemaV1<Input, Parsed> | undefined;
   readonly output: StandardSchemaV1<Returned, Output> | undefined;
   /** Adds what it does; the result goes into `new Worker({ handlers: [...] })`. */
-  implement(run: HandlerFunction<Parsed, Returned>, options?: HandlerOptions): HandlerImplementation;
+  implement<const Options extends HandlerOptions = HandlerOptions>(
+    run: HandlerFunction<Parsed, Returned, ContextWith<Options, StepContext>>,
+    options?: Options,
+  ): HandlerImplementation;
 }
 
 /** What a workflow must supply to the handler. */
@@ -83,7 +89,9 @@ export function defineHandler(definition: HandlerDefinition<string, AnySchema | 
     name,
     input,
     output,
-    implement: (run, options) => implementHandler({ name, input, output, run, options }),
+    implement: (run, options) =>
+      // The worker gives it the context that its options ask for.
+      implementHandler({ name, input, output, run: run as HandlerFunction<unknown, unknown>, options }),
   };
   return contract as HandlerContract;
 }

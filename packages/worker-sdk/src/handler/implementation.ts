@@ -2,12 +2,23 @@
 import type { CompensationContext, StepContext } from "./context.ts";
 import type { AnySchema } from "./schema.ts";
 import { validateWith } from "./schema.ts";
+import type { InTransaction } from "./transaction.ts";
 
 /** How a worker runs a handler. */
 export interface HandlerOptions {
   /** How many calls of this handler one worker makes at the same time. By default the worker's own limit. */
   readonly concurrency?: number;
+  /**
+   * Whether each call gets a transaction on Floxy's own database, as `context.transaction`. What it writes there is
+   * committed together with the completion of the step, or not at all.
+   */
+  readonly transactional?: boolean;
 }
+
+/** The context of a handler with these options. */
+export type ContextWith<Options extends HandlerOptions, Context> = Options extends { readonly transactional: true }
+  ? Context & InTransaction
+  : Context;
 
 /** A handler that can be run. */
 export interface HandlerImplementation {
