@@ -1,6 +1,6 @@
 // Who may import whom. `packages` and the layers of packages/shared are listed once, low to high; the rules follow.
 
-const sharedLayers = ["vocabulary", "definition", "core", "store", "engine"];
+const sharedLayers = ["vocabulary", "definition", "core", "store", "memory", "engine"];
 const production = "packages/(?!embedded-postgres/)";
 const several = "^(test|bench|examples)/";
 

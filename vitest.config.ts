@@ -1,12 +1,15 @@
 import type { Plugin } from "vite";
 import { defaultServerConditions } from "vite";
 import { defineConfig } from "vitest/config";
+import { mutating } from "./test/mutations/plugin.ts";
 
 /** Packages see each other's sources, in tests as in the global setup; nothing is built before it is tested. */
 const packagesFromSource: Plugin = {
   name: "floxy:packages-from-source",
   configEnvironment: () => ({ resolve: { conditions: ["@floxy/source", ...defaultServerConditions] } }),
 };
+
+const plugins = [packagesFromSource, mutating(process.env.FLOXY_MUTATION)];
 
 const common = { restoreMocks: true, unstubEnvs: true, unstubGlobals: true } as const;
 
@@ -20,7 +23,7 @@ export default defineConfig({
     maxWorkers: 2,
     projects: [
       {
-        plugins: [packagesFromSource],
+        plugins,
         test: {
           ...common,
           name: "unit",
@@ -30,7 +33,7 @@ export default defineConfig({
         },
       },
       {
-        plugins: [packagesFromSource],
+        plugins,
         test: {
           ...common,
           name: "system",

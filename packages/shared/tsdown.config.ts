@@ -1,3 +1,6 @@
 import { packageBuild } from "../../tsdown.base.ts";
 
-export default packageBuild({ copy: [{ from: "src/**/*.sql", to: "dist", flatten: false }] });
+export default packageBuild({
+  entry: ["src/index.ts", "src/memory/index.ts"],
+  copy: [{ from: "src/**/*.sql", to: "dist", flatten: false }],
+});

@@ -9,8 +9,20 @@ export interface DefinitionOrder {
   readonly after: ReadonlyMap<string, ReadonlySet<string>>;
   /** Every node up to a savepoint and the savepoint itself; nothing of it is undone when that is the boundary. */
   readonly upTo: (savepoint: string) => ReadonlySet<string>;
-  /** The nodes that the flow passes, given the sides that conditions took. */
-  readonly passed: (sideOf: (condition: string) => string | null) => readonly string[];
+  /** The nodes that the flow passes, given what is known of the nodes it came by. */
+  readonly passed: (known: Passed) => readonly string[];
+  /** Every node in it, by name. */
+  readonly nodes: ReadonlyMap<string, NodeJson>;
+  /** The nodes in branches of joins that can do without them. */
+  readonly dispensable: ReadonlySet<string>;
+}
+
+/** What is known of nodes that the flow came by. */
+export interface Passed {
+  /** The side that a condition took. */
+  side(condition: string): string | null;
+  /** The branches that had arrived when a join fired. */
+  winners(fork: string): readonly string[] | null;
 }
 
 /** Works out the order of a definition. */
@@ -27,7 +39,9 @@ export const orderOf = (definition: DefinitionJson): DefinitionOrder => {
       const names = all.map(({ name }) => name);
       return new Set(names.slice(0, names.indexOf(savepoint) + 1));
     },
-    passed: (sideOf) => passedOf(definition.nodes, sideOf),
+    passed: (known) => passedOf(definition.nodes, known).names,
+    nodes: new Map(all.map((node) => [node.name, node])),
+    dispensable: new Set(all.flatMap(dispensableIn)),
   };
 };
 
@@ -50,10 +64,28 @@ const addOrder = (nodes: readonly NodeJson[], after: Map<string, Set<string>>): 
   }
 };
 
-const passedOf = (nodes: readonly NodeJson[], sideOf: (condition: string) => string | null): string[] =>
-  nodes.flatMap((node) => {
-    if (node.kind === "fork") return [node.name, ...node.branches.flatMap((branch) => passedOf(branch.nodes, sideOf))];
-    if (node.kind !== "condition") return [node.name];
-    const side = sideOf(node.name);
-    return [node.name, ...passedOf(side === "then" ? node.then : side === "else" ? node.else : [], sideOf)];
-  });
+// A sequence whose flow ended early is passed up to there.
+const passedOf = (nodes: readonly NodeJson[], known: Passed): { names: string[]; ended: boolean } => {
+  const names: string[] = [];
+  for (const node of nodes) {
+    names.push(node.name);
+    if (node.kind === "end") return { names, ended: true };
+    if (node.kind === "fork") {
+      const winners = known.winners(node.name);
+      const arrived = node.branches.filter(({ name }) => winners === null || winners.includes(name));
+      names.push(...arrived.flatMap((branch) => passedOf(branch.nodes, known).names));
+    }
+    if (node.kind === "condition") {
+      const side = known.side(node.name);
+      const taken = passedOf(side === "then" ? node.then : side === "else" ? node.else : [], known);
+      names.push(...taken.names);
+      if (taken.ended) return { names, ended: true };
+    }
+  }
+  return { names, ended: false };
+};
+
+const dispensableIn = (node: NodeJson): string[] => {
+  if (node.kind !== "fork" || (node.join ?? "all") === "all") return [];
+  return node.branches.flatMap((branch) => branch.nodes.flatMap(withInner)).map(({ name }) => name);
+};

@@ -8,13 +8,19 @@ const leaseEnds: ReadonlySet<string> = new Set([
   "step.retried",
   "step.released",
   "step.failed",
+  "step.dead_lettered",
   "lease.expired",
   "step.rolled_back",
   "compensation.retried",
   "compensation.failed",
 ]);
 
-const ends: ReadonlySet<string> = new Set(["instance.completed", "instance.failed"]);
+const ends: ReadonlySet<string> = new Set([
+  "instance.completed",
+  "instance.failed",
+  "instance.cancelled",
+  "instance.aborted",
+]);
 
 /** What happened to one step, told from its events. */
 interface StepHistory {
@@ -28,11 +34,28 @@ interface StepHistory {
   readonly undone: number[];
 }
 
-/** What is broken in the history of an instance. */
+/** What is broken in the history of an instance. Each time that the flow was led back begins a history of its own. */
 export function* checkEvents(
   facts: InstanceFacts,
   handlersOf: ReadonlyMap<string, ReadonlySet<string>>,
 ): Generator<string> {
+  const runs = runsOf(facts.events);
+  for (const [index, events] of runs.entries()) {
+    const isLast = index === runs.length - 1;
+    yield* checkRun({ ...facts, events, status: isLast ? facts.status : "failed" }, handlersOf);
+  }
+}
+
+const runsOf = (events: readonly EventFact[]): readonly (readonly EventFact[])[] => {
+  const runs: EventFact[][] = [[]];
+  for (const event of events) {
+    if (event.type === "instance.resumed") runs.push([]);
+    runs.at(-1)?.push(event);
+  }
+  return runs;
+};
+
+function* checkRun(facts: InstanceFacts, handlersOf: ReadonlyMap<string, ReadonlySet<string>>): Generator<string> {
   const histories = new Map<string, StepHistory>();
   for (const name of facts.order.tasks.keys()) {
     const history = emptyHistory();
@@ -72,6 +95,9 @@ function* follow(events: readonly EventFact[], name: string, history: StepHistor
       if (lane === "forward") history.forwardEnd = eventId;
       else if (type === "step.rolled_back") history.undone.push(eventId);
       lane = null;
+    } else if (type === "step.requeued") {
+      // A person gives it all its attempts again.
+      history.calls.clear();
     }
   }
 }
@@ -102,7 +128,9 @@ function* checkCounts(
     if (compensation > mostUndo) yield `4: ${name} was undone by ${compensation} calls, and ${mostUndo} is the most`;
     if (undone.length > 1) yield `5: step ${name} was undone ${undone.length} times`;
     if (undone.length > 0 && forwardEnd === undefined) yield `5: step ${name} was undone and never ended`;
-    if (status === "completed" && compensation > 0) yield `2: step ${name} was undone in an instance that completed`;
+    const mayBeUndone = order.dispensable.has(name);
+    if (status === "completed" && compensation > 0 && !mayBeUndone)
+      yield `2: step ${name} was undone in an instance that completed`;
   }
 }
 
@@ -111,6 +139,8 @@ function* checkOrder({ order }: InstanceFacts, histories: ReadonlyMap<string, St
     for (const later of order.after.get(name) ?? []) {
       const next = histories.get(later);
       if (next?.firstForwardLease === undefined) continue;
+      // A branch that lost may go on beside what comes after its join, and is undone for itself.
+      if (order.dispensable.has(name)) continue;
       if (history.forwardEnd !== undefined && history.forwardEnd > next.firstForwardLease) {
         yield `5: step ${later} began before step ${name} was over`;
       }
@@ -127,7 +157,7 @@ function* checkOrder({ order }: InstanceFacts, histories: ReadonlyMap<string, St
 }
 
 function* checkFreeze({ events }: InstanceFacts): Generator<string> {
-  const frozen = events.find(({ type }) => type === "instance.rolling_back");
+  const frozen = events.find(({ type }) => type === "instance.rolling_back" || type === "instance.cancelling");
   const end = events.find(({ type }) => ends.has(type));
   for (const { type, node, lane, eventId } of events) {
     if (frozen !== undefined && type === "step.leased" && lane === "forward" && eventId > frozen.eventId) {
@@ -144,6 +174,7 @@ function* checkForks({ order, status, events }: InstanceFacts): Generator<string
   for (const name of order.forks) {
     const fired = events.filter(({ node, type }) => node === name && type === "step.completed").length;
     if (fired > 1) yield `6: the join of ${name} fired ${fired} times`;
-    if (status === "completed" && passed.has(name) && fired !== 1) yield `6: the join of ${name} fired ${fired} times`;
+    if (status === "completed" && passed.has(name) && fired !== 1 && !order.dispensable.has(name))
+      yield `6: the join of ${name} fired ${fired} times`;
   }
 }

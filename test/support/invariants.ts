@@ -56,39 +56,87 @@ function* checkEnd(facts: InstanceFacts): Generator<string> {
   if (terminal.has(status)) {
     if (queue.length > 0) yield `1: it has ended, and ${queue.map(({ node }) => node).join(", ")} is queued`;
     if (inboxCount > 0) yield "1: it has ended, and there are notes of it";
+    if (deadLetters.length > 0) yield "1: it has ended, and there are dead letters of it";
   } else if (status === "dlq") {
     if (deadLetters.length === 0) yield "1: it waits for a person, and there is no dead letter";
-  } else if (queue.length === 0 && inboxCount === 0) {
+  } else if (queue.length === 0 && inboxCount === 0 && !waits(facts)) {
     yield "1: it waits for nothing that exists";
   }
   if (status === "completed") yield* checkCompleted(facts);
-  if (status === "failed") yield* checkFailed(facts);
+  if (status === "failed" || status === "cancelled") yield* checkUndone(facts);
+  if (status === "aborted") yield* checkAborted(facts);
 }
+
+const waits = ({ order, steps }: InstanceFacts): boolean =>
+  [...steps.values()].some(({ node, status, timed }) => {
+    const kind = order.nodes.get(node)?.kind;
+    return timed || status === "waiting_decision" || (kind === "signal" && status === "waiting");
+  });
+
+const passedStatuses: ReadonlySet<string> = new Set(["completed", "confirmed"]);
+const lostStatuses: ReadonlySet<string> = new Set([
+  "completed",
+  "confirmed",
+  "skipped",
+  "failed",
+  "rejected",
+  "rolled_back",
+]);
 
 function* checkCompleted({ order, steps }: InstanceFacts): Generator<string> {
-  const passed = new Set(order.passed((condition) => steps.get(condition)?.side ?? null));
+  const passed = new Set(
+    order.passed({
+      side: (condition) => steps.get(condition)?.side ?? null,
+      winners: (fork) => steps.get(fork)?.winners ?? null,
+    }),
+  );
   for (const name of passed) {
     const status = steps.get(name)?.status ?? "missing";
-    if (status !== "completed") yield `2: step ${name} was passed and is ${status}`;
+    const node = order.nodes.get(name);
+    const mayReject = node?.kind === "human" && node.onReject === "continue" && status === "rejected";
+    if (!passedStatuses.has(status) && !mayReject) yield `2: step ${name} was passed and is ${status}`;
   }
-  for (const name of steps.keys()) if (!passed.has(name)) yield `2: step ${name} was not passed and has a row`;
+  for (const [name, { status }] of steps) {
+    if (passed.has(name)) continue;
+    if (!order.dispensable.has(name)) yield `2: step ${name} was not passed and has a row`;
+    else if (!lostStatuses.has(status)) yield `2: step ${name} of a branch that lost is ${status}`;
+  }
 }
 
-function* checkFailed({ order, steps, boundary, events }: InstanceFacts): Generator<string> {
+function* checkUndone({ order, steps, boundary, events, status: end }: InstanceFacts): Generator<string> {
+  if (end === "cancelled" && boundary !== null) yield `3: it was cancelled and stopped at ${boundary}`;
   const kept = boundary === null ? new Set<string>() : order.upTo(boundary);
+  const last = lastRun(events);
   for (const { node, status, outcome } of steps.values()) {
-    const undone = events.filter((event) => event.node === node && event.type === "step.rolled_back").length;
+    const task = order.tasks.get(node);
+    const undone = last.filter((event) => event.node === node && event.type === "step.rolled_back").length;
+    const skippedByPerson = last.some((event) => event.node === node && event.type === "compensation.skipped");
     if (kept.has(node)) {
-      if (status !== "completed") yield `3: step ${node} stands before the savepoint and is ${status}`;
-      if (undone > 0) yield `3: step ${node} stands before the savepoint and was undone`;
+      const stays = passedStatuses.has(status) || order.dispensable.has(node) || status === "rejected";
+      if (!stays) yield `3: step ${node} stands before the savepoint and is ${status}`;
+      if (undone > 0 && !order.dispensable.has(node))
+        yield `3: step ${node} stands before the savepoint and was undone`;
     } else if (status === "failed") {
-      if (outcome !== "absent") yield `3: step ${node} is failed with outcome ${outcome}, and was not undone`;
+      const isExcluded = outcome === "unknown" && task?.compensateOn === "completed";
+      if (outcome !== "absent" && !isExcluded)
+        yield `3: step ${node} is failed with outcome ${outcome}, and was not undone`;
     } else if (status === "skipped") {
-      if (outcome === "happened" && order.tasks.has(node)) yield `3: step ${node} happened and is skipped`;
+      if (outcome === "happened" && task !== undefined && !skippedByPerson)
+        yield `3: step ${node} happened and is skipped`;
     } else if (status !== "rolled_back") {
       yield `3: step ${node} is ${status}`;
-    } else if (order.tasks.get(node)?.compensation !== undefined && undone !== 1) {
+    } else if (task?.compensation !== undefined && undone !== 1) {
       yield `3: step ${node} is rolled_back, and its compensation succeeded ${undone} times`;
     }
   }
 }
+
+function* checkAborted({ events }: InstanceFacts): Generator<string> {
+  const aborted = events.findIndex(({ type }) => type === "instance.aborted");
+  for (const { type, node } of events.slice(aborted + 1)) {
+    if (type === "step.leased") yield `3: step ${node} was leased after the instance was aborted`;
+  }
+}
+
+const lastRun = (events: readonly EventFact[]): readonly EventFact[] =>
+  events.slice(events.findLastIndex(({ type }) => type === "instance.resumed") + 1);

@@ -10,6 +10,9 @@ export interface StepFact {
   readonly status: string;
   readonly outcome: string | null;
   readonly side: string | null;
+  readonly winners: readonly string[] | null;
+  /** Whether somebody will look when its time has come. */
+  readonly timed: boolean;
 }
 
 /** A row of the queue. */
@@ -67,7 +70,9 @@ export const readFacts = async (client: pg.PoolClient): Promise<InstanceFacts[]>
       "SELECT name, version, body FROM definition",
     );
     const steps = grouped(
-      await rows<Of<StepFact>>(`SELECT instance_id AS "instanceId", node, status, outcome, side FROM step`),
+      await rows<Of<StepFact>>(`SELECT instance_id AS "instanceId", node, status, outcome, side, winners,
+                EXISTS (SELECT FROM timer WHERE timer.instance_id = step.instance_id AND timer.node = step.node) AS timed
+         FROM step`),
     );
     const queue = grouped(
       await rows<Of<QueueFact>>(`SELECT instance_id AS "instanceId", node, lane, state FROM queue`),

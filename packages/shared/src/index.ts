@@ -46,17 +46,24 @@ export { reviewInbox } from "./engine/review.ts";
 export { type AttemptResult, type FinishedAttempt, settleAttempts } from "./engine/settle.ts";
 export { type SettleWithinParams, settleWithin } from "./engine/settle-within.ts";
 export { insertStarts, type PreparedStart, prepareStart, type Started, type StartRequest } from "./engine/start.ts";
+export type { DeadLetterView, DecisionView, StepView, VoteView } from "./engine/step-view.ts";
 export { takeOverExpired } from "./engine/takeover.ts";
 export {
   type InstanceSummary,
   type InstanceView,
   instanceNotFound,
-  type StepView,
+  type KeptSignalView,
   summarise,
   viewInstance,
 } from "./engine/view.ts";
 export { type Channel, channelName, parseNotification } from "./store/channel.ts";
-export { type DatabaseOptions, executorOf, type ForeignClient, openDatabase, openTransactionPool } from "./store/database.ts";
+export {
+  type DatabaseOptions,
+  executorOf,
+  type ForeignClient,
+  openDatabase,
+  openTransactionPool,
+} from "./store/database.ts";
 export { isTransient } from "./store/database-error.ts";
 export { type EventRow, getEvents } from "./store/event.ts";
 export { type Database, type Executor, quoteIdentifier, type Statement } from "./store/executor.ts";
@@ -66,10 +73,10 @@ export { type Listener, type ListenerOptions, openListener } from "./store/liste
 export { type MigrationReport, migrate } from "./store/migrate.ts";
 export { assertMigrated } from "./store/migration-status.ts";
 export { createNotifier, type Notifier } from "./store/notifier.ts";
-export { type AuditRow, listAudit } from "./store/operator.ts";
+export type { OpenTransaction, TransactionPool, UserResult, UserStatement } from "./store/open-transaction.ts";
+export { type AuditRow, type ListedDeadLetter, listAudit, listDeadLetters } from "./store/operator.ts";
 export type { NextDue } from "./store/queue.ts";
 export { claim, extend, type LeasedStep, nextDue, wakeDue } from "./store/queue.ts";
-export type { OpenTransaction, TransactionPool, UserResult, UserStatement } from "./store/open-transaction.ts";
 export { type HandlerSample, type QueueSample, sampleQueue } from "./store/sample.ts";
 export type { SettleResult } from "./store/settle.ts";
 export type { ErrorCode, Problem, StepError } from "./vocabulary/error.ts";

@@ -28,7 +28,6 @@ export const openPostgresStage = async (serverUrl: string): Promise<Stage> => {
     now: () => Date.now(),
     pass: (ms) => run(db, passStatement, [ms]),
     look: (wanted) => look(db, wanted),
-    clear: () => run(db, clearStatement, []),
     async close() {
       await db.close();
       await drop();
@@ -53,12 +52,6 @@ const look = async (
     deadLetters: new Map(facts.deadLetters.map(({ node, kind }) => [node, kind])),
     timers: new Map(facts.timers.map(({ node, dueAt }) => [node, dueAt])),
   }));
-};
-
-const clearStatement: Statement = {
-  name: "simulation_clear",
-  text: (schema) =>
-    `TRUNCATE ${["instance", "step", "queue", "inbox", "dead_letter", "event", "timer", "vote", "signal", "audit", "pause", "definition"].map((table) => `${schema}.${table}`).join(", ")}`,
 };
 
 const moved = (schema: string, table: string, columns: readonly string[]): string =>
@@ -93,7 +86,7 @@ SELECT json_build_object(
   'notes', coalesce((SELECT json_agg(${ms("visible_at")}) FROM ${schema}.inbox x WHERE x.instance_id = i.instance_id), '[]'),
   'votes', ${list(schema, "vote", "'node', node, 'voter', voter, 'kind', kind", "created_at")},
   'signals', ${list(schema, "signal", "'signalId', signal_id, 'name', name, 'payload', payload, 'node', node", "position")},
-  'events', ${list(schema, "event", "'eventId', event_id, 'type', type, 'node', node, 'attempt', attempt, 'data', data", "event_id", "AND x.event_id > w.after")}
+  'events', ${list(schema, "event", "'eventId', event_id, 'type', type, 'node', node, 'attempt', attempt, 'workerId', worker_id, 'data', data", "event_id", "AND x.event_id > w.after")}
 ) AS facts
 FROM unnest($1::text[], $2::bigint[]) AS w(instance_id, after) JOIN ${schema}.instance i USING (instance_id)`,
 };

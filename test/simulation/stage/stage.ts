@@ -34,6 +34,7 @@ export interface EventFact {
   readonly type: string;
   readonly node: string | null;
   readonly attempt: number | null;
+  readonly workerId: string | null;
   readonly data: Readonly<Record<string, unknown>> | null;
 }
 
@@ -87,8 +88,6 @@ export interface Stage {
   pass(ms: number): Promise<void>;
   /** Looks at instances; `after` are the cursors into their events. */
   look(wanted: readonly { readonly instanceId: string; readonly after: number }[]): Promise<readonly Facts[]>;
-  /** Makes the stage ready for the next run, with nothing on it. */
-  clear(): Promise<void>;
   close(): Promise<void>;
 }
 

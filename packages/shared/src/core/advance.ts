@@ -107,7 +107,9 @@ const record = (
 // What cannot be decided for the data it is about waits for a person in DLQ mode, and else fails the step.
 const fail = (walk: Walk, node: GraphNode, source: Source, error: StepError): void => {
   const status = isDlqMode(walk.graph) && node.kind !== "end" ? "paused" : "failed";
-  record(walk, node, source, { status, error, contained: status === "paused" || isContained(node) });
+  // Going back to a savepoint concerns the whole instance, also from a branch that its join could do without.
+  const isForAll = node.kind === "end" && node.json.how === "rollbackTo";
+  record(walk, node, source, { status, error, contained: status === "paused" || (isContained(node) && !isForAll) });
   walk.review = true;
 };
 
@@ -160,7 +162,8 @@ const endEarly = (walk: Walk, node: EndNode, source: Source): Stop[] => {
 const dueIn = (ms: number | undefined): Due | null => (ms === undefined ? null : { inMs: ms });
 
 const dueOfSleep = ({ graph, payloads, sides }: Walk, { json }: SleepNode, source: Source): Due => {
-  if (json.until === undefined) return { inMs: json.durationMs ?? 0 };
+  // It has the one or the other.
+  if (json.until === undefined) return { inMs: json.durationMs as number };
   const until = compileExpression(json.until);
   const value = evaluate(until, scopeOf(graph, payloads, source, until.references, sides));
   const at = typeof value === "number" ? new Date(value) : typeof value === "string" ? timeOf(value) : undefined;

@@ -4,45 +4,54 @@ import type { InstanceState, StepState } from "./model.ts";
 
 type Steps = InstanceState["steps"];
 
+interface Failure {
+  readonly step: StepState;
+  /** Whether the definition says what becomes of the whole instance, so that no join can do without the branch. */
+  readonly isForAll: boolean;
+}
+
 /**
  * The steps because of which the flow through a sequence cannot come to its end; empty while it can. A fork fails when so
  * many of its branches have failed that its join can never fire.
  */
-export const failuresIn = ({ nodes }: Sequence, steps: Steps): readonly StepState[] =>
-  nodes.flatMap((node) => failuresOf(node, steps));
+export const failuresIn = (sequence: Sequence, steps: Steps): readonly StepState[] =>
+  findIn(sequence, steps).map(({ step }) => step);
 
 /** The first failure, in the order in which they were settled, that fails the whole instance. */
 export const firstFailure = (root: Sequence, steps: Steps): StepState | undefined => {
   if (![...steps.values()].some(({ status }) => status === "failed" || status === "rejected")) return undefined;
   const failures = new Set(failuresIn(root, steps));
-  for (const step of steps.values()) if (failures.has(step)) return step;
-  return undefined;
+  return [...steps.values()].find((step) => failures.has(step));
 };
 
 /** The branches of a fork that have failed. */
-export const failedBranches = (fork: ForkNode, steps: Steps): readonly (readonly [string, Sequence])[] =>
-  [...fork.branches].filter(([, branch]) => failuresIn(branch, steps).length > 0);
+export const failedBranches = (fork: ForkNode, steps: Steps): readonly Sequence[] =>
+  [...fork.branches.values()].filter((branch) => findIn(branch, steps).length > 0);
 
-const failuresOf = (node: GraphNode, steps: Steps): readonly StepState[] => {
+const findIn = ({ nodes }: Sequence, steps: Steps): readonly Failure[] => nodes.flatMap((node) => findAt(node, steps));
+
+const findAt = (node: GraphNode, steps: Steps): readonly Failure[] => {
   const step = steps.get(node.name);
   if (step === undefined) return [];
-  if (step.status === "failed") return [step];
+  if (step.status === "failed") return [{ step, isForAll: node.kind === "end" && node.json.how === "rollbackTo" }];
   switch (node.kind) {
-    case "human":
-      return step.status === "rejected" && node.json.onReject !== "continue" ? [step] : [];
+    case "human": {
+      const { onReject } = node.json;
+      return step.status === "rejected" && onReject !== "continue" ? [{ step, isForAll: onReject === "abort" }] : [];
+    }
     case "condition":
-      return step.side === null ? [] : failuresIn(node[step.side], steps);
+      return step.side === null ? [] : findIn(node[step.side], steps);
     case "fork":
-      return failuresOfFork(node, step, steps);
+      return findInFork(node, step, steps);
     default:
       return [];
   }
 };
 
-// Also of one that is skipped: that is what becomes of a join when the failed branch that it stands in is stopped.
-const failuresOfFork = (fork: ForkNode, { status }: StepState, steps: Steps): readonly StepState[] => {
-  if (status === "completed" || status === "rolled_back") return [];
-  const failed = failedBranches(fork, steps);
-  if (fork.branches.size - failed.length >= fork.need) return [];
-  return failed.flatMap(([, branch]) => failuresIn(branch, steps));
+// Also in one that is skipped: that is what becomes of a join when the failed branch that it stands in is stopped.
+const findInFork = (fork: ForkNode, { status }: StepState, steps: Steps): readonly Failure[] => {
+  if (status === "completed") return [];
+  const branches = [...fork.branches.values()].map((branch) => findIn(branch, steps));
+  const left = branches.filter((failures) => failures.length === 0).length;
+  return left < fork.need ? branches.flat() : branches.flat().filter(({ isForAll }) => isForAll);
 };

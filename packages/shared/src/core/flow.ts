@@ -46,6 +46,13 @@ export const nodesAfter = (node: GraphNode): readonly GraphNode[] => {
   return owner.kind === "side" ? [...following, ...nodesAfter(owner.condition)] : following;
 };
 
+/** The sequences around a sequence, the innermost first. */
+export const around = ({ owner }: Sequence): readonly Sequence[] => {
+  if (owner.kind === "root") return [];
+  const { sequence } = owner.kind === "branch" ? owner.fork : owner.condition;
+  return [sequence, ...around(sequence)];
+};
+
 /** Whether a join can do without a node: whether it stands in a branch of which not all must arrive, at any depth. */
 export const isContained = (node: GraphNode): boolean => {
   const { owner } = courseOf(node);

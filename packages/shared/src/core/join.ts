@@ -2,7 +2,7 @@
 import type { ForkNode, Graph, GraphNode, Sequence } from "../definition/graph.ts";
 import type { Json, JsonObject } from "../vocabulary/json.ts";
 import { failuresIn } from "./failure.ts";
-import { earlyEnds } from "./flow.ts";
+import { around, earlyEnds } from "./flow.ts";
 import { isQuiet } from "./losers.ts";
 import type { InstanceState, Payloads } from "./model.ts";
 import { payloadAt, sourceOfCourse } from "./value.ts";
@@ -39,6 +39,15 @@ export const joinValue = ({ fork, winners }: ReadyJoin, state: InstanceState, pa
 export const losersOf = (fork: ForkNode, winners: readonly string[]): readonly Sequence[] =>
   [...fork.branches].filter(([name]) => !winners.includes(name)).map(([, branch]) => branch);
 
+/** The branches that joins have fired without and that are to be undone at once. None of them is inside another. */
+export const losersToUndo = (graph: Graph, { steps }: Pick<InstanceState, "steps">): readonly Sequence[] => {
+  const losers = [...steps.values()].flatMap(({ node: name, winners }) => {
+    const node = graph.nodes.get(name);
+    return node?.kind === "fork" && node.json.losers === "compensate" && winners !== null ? losersOf(node, winners) : [];
+  });
+  return losers.filter((branch) => !around(branch).some((sequence) => losers.includes(sequence)));
+};
+
 /** Whether the flow through a branch, or through all, has come to its end: its last node, or an early end. */
 export const hasEnded = (sequence: Sequence, state: InstanceState): boolean => {
   const last = sequence.nodes.at(-1);
@@ -54,16 +63,11 @@ const waitsForLosers = (fork: ForkNode, winners: readonly string[], state: Insta
 // A condition is behind when the side it took has ended.
 const isBehind = (node: GraphNode, state: InstanceState): boolean => {
   const step = state.steps.get(node.name);
-  if (node.kind === "human") return step?.status === "confirmed" || step?.status === "rejected";
+  if (node.kind === "human" && step?.status === "confirmed") return true;
+  if (node.kind === "human" && step?.status === "rejected") return node.json.onReject === "continue";
   if (step?.status !== "completed") return false;
   return node.kind !== "condition" || (step.side !== null && hasEnded(node[step.side], state));
 };
 
-const isInside = (fork: ForkNode, other: ForkNode): boolean => {
-  for (let { owner } = fork.sequence; owner.kind !== "root"; ) {
-    const around = owner.kind === "branch" ? owner.fork : owner.condition;
-    if (around === other) return true;
-    owner = around.sequence.owner;
-  }
-  return false;
-};
+const isInside = (fork: ForkNode, other: ForkNode): boolean =>
+  [fork.sequence, ...around(fork.sequence)].some(({ owner }) => owner.kind === "branch" && owner.fork === other);

@@ -37,7 +37,7 @@ export const withdraw = (
   const waiting = steps.filter((step) => isWaiting(step, deadLetters));
   return {
     steps: [
-      ...failed.map(({ node, outcome }): StepChange => ({ node, status: "failed", outcome: outcome ?? "unknown" })),
+      ...failed.map(({ node }): StepChange => ({ node, status: "failed" })),
       ...waiting.map(({ node }): StepChange => ({ node, status: "skipped", outcome: "absent" })),
     ],
     exhume: failed.map(({ node }) => node),

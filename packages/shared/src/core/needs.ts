@@ -8,13 +8,11 @@ import type { Graph, GraphNode, Sequence } from "../definition/graph.ts";
 import { nodeOf } from "../definition/graph.ts";
 import { mappingReferences } from "../definition/mapping.ts";
 import type { Mapping } from "../definition/model.ts";
-import { firstFailure } from "./failure.ts";
 import type { Stop } from "./flow.ts";
 import { earlyEnds, stopAfter, stopAfterEnd, stopAtStart } from "./flow.ts";
 import { readyJoins } from "./join.ts";
 import type { InstanceState, Source } from "./model.ts";
-import { savepointOf } from "./restart.ts";
-import { boundaryOf } from "./undo.ts";
+import { savepointOf, stepOf } from "./restart.ts";
 import { hasOwnValue, lastOf, nodePassingTo } from "./value.ts";
 import type { Wait } from "./waits.ts";
 import { waitsOver } from "./waits.ts";
@@ -64,10 +62,10 @@ export const needsOfReview = (graph: Graph, state: InstanceState): Needs => {
           needsAfter(graph, fork),
           ...[...fork.branches.values()].map((branch) => needsOfBranch(graph, branch)),
         ]),
-        ...(firstFailure(graph.root, state.steps) === undefined ? [] : [needsOfRestart(graph, state)]),
       ]);
     case "rolling_back":
-      return needsOfRestart(graph, state);
+      // Only from a savepoint does it go on by itself.
+      return state.boundary === null ? mergeNeeds([]) : needsOfRestart(graph, state);
     default:
       return mergeNeeds([]);
   }
@@ -75,12 +73,12 @@ export const needsOfReview = (graph: Graph, state: InstanceState): Needs => {
 
 /** What must be loaded before the flow goes on from the boundary of a rollback. */
 export const needsOfRestart = (graph: Graph, state: InstanceState): Needs => {
-  const savepoint = savepointOf(graph, state.boundary ?? boundaryOf(graph, state));
+  const savepoint = savepointOf(graph, state.boundary);
   if (savepoint === null)
     return mergeNeeds([{ ...collector(graph), input: true }, follow(graph, stopAtStart(graph.root))]);
-  const step = state.steps.get(savepoint.name);
+  const step = stepOf(state, savepoint.name);
   const needs = collector(graph);
-  addSource(needs, step?.replaced ? savepoint.name : (step?.inputFrom ?? null));
+  addSource(needs, step.replaced ? savepoint.name : step.inputFrom);
   return mergeNeeds([needs, needsAfter(graph, savepoint)]);
 };
 

@@ -7,13 +7,13 @@ import { advance, advanceBy, arriveAgain, enqueueCompensation } from "./advance.
 import { leaveQueue } from "./losers.ts";
 import { mergeDecisions } from "./merge.ts";
 import type { Decision, InstanceState, Payloads, StepChange } from "./model.ts";
-import { follow, restart } from "./restart.ts";
+import { goOn, restart, stepOf } from "./restart.ts";
 import { freeze } from "./undo.ts";
 import { hasOwnValue, withOutputs } from "./value.ts";
 
 /** Undoes all that the instance has done; it ends `cancelled`. */
-export const cancel = (graph: Graph, state: InstanceState, cause: StepError, payloads: Payloads): Decision =>
-  freeze(graph, state, { status: "cancelling", cause }, payloads);
+export const cancel = (state: InstanceState, cause: StepError): Decision =>
+  freeze(state, { status: "cancelling", cause });
 
 /** Ends the instance where it stands: nothing is undone, and nothing of it runs afterwards. */
 export const abort = (state: InstanceState, cause: StepError): Decision => {
@@ -40,15 +40,15 @@ export const abort = (state: InstanceState, cause: StepError): Decision => {
 
 /** A step of a dead letter is tried again, its attempts counted from the start. */
 export const requeue = (graph: Graph, state: InstanceState, name: string, payloads: Payloads): Decision => {
-  const inputFrom = state.steps.get(name)?.inputFrom ?? null;
+  const { inputFrom } = stepOf(state, name);
   const back: Decision = { exhume: [name], review: true };
   if (state.deadLetters.get(name) === "compensation") {
-    const compensation = enqueueCompensation(taskOf(graph, name), inputFrom);
+    const enqueue = [enqueueCompensation(taskOf(graph, name), inputFrom)].filter((row) => row !== undefined);
     const steps: readonly StepChange[] = [{ node: name, status: "compensating" }];
-    return mergeDecisions([goOn(state), back, { steps, enqueue: compensation === undefined ? [] : [compensation] }]);
+    return mergeDecisions([leaveDlq(state), back, { steps, enqueue }]);
   }
-  const again = follow(arriveAgain(graph, nodeOf(graph, name), inputFrom, payloads));
-  return mergeDecisions([goOn(state), back, { forget: [name] }, again]);
+  const again = goOn(arriveAgain(graph, nodeOf(graph, name), inputFrom, payloads));
+  return mergeDecisions([leaveDlq(state), back, { forget: [name] }, again]);
 };
 
 /** A step of a dead letter counts as completed with this output. Of a condition it is the side: `true` is `then`. */
@@ -60,9 +60,9 @@ export const resolve = (
   payloads: Payloads,
 ): Decision => {
   const node = nodeOf(graph, name);
-  const inputFrom = state.steps.get(name)?.inputFrom ?? null;
+  const { inputFrom } = stepOf(state, name);
   return mergeDecisions([
-    goOn(state),
+    leaveDlq(state),
     { exhume: [name], review: true },
     node.kind === "condition"
       ? resolveCondition(graph, node, output === true ? "then" : "else", inputFrom, payloads)
@@ -71,23 +71,23 @@ export const resolve = (
 };
 
 /** A person gives up a step of a dead letter: the instance is rolled back. */
-export const discard = (graph: Graph, state: InstanceState, cause: StepError, payloads: Payloads): Decision =>
-  freeze(graph, state, { status: "rolling_back", cause }, payloads);
+export const discard = (state: InstanceState, cause: StepError): Decision =>
+  freeze(state, { status: "rolling_back", cause });
 
 /** A person has dealt with what a compensation should have undone. */
 export const skipCompensation = (state: InstanceState, name: string): Decision =>
-  mergeDecisions([goOn(state), { steps: [{ node: name, status: "skipped" }], exhume: [name], review: true }]);
+  mergeDecisions([leaveDlq(state), { steps: [{ node: name, status: "skipped" }], exhume: [name], review: true }]);
 
 /** A failed instance goes forward again from the savepoint at which its rollback stopped, or from the beginning. */
 export const resume = (graph: Graph, state: InstanceState, payloads: Payloads): Decision =>
   mergeDecisions([restart(graph, state, payloads, { delayMs: 0, counts: false }), { review: true }]);
 
 // What the dead letter kept the instance from being; another one that is left will stop it again.
-const goOn = ({ status, pausedFrom, steps, deadLetters }: InstanceState): Decision => {
-  if (status !== "dlq") return {};
+const leaveDlq = ({ pausedFrom, steps, deadLetters }: InstanceState): Decision => {
+  if (pausedFrom === null) return {};
   const joins = [...steps.values()].filter((step) => step.status === "paused" && !deadLetters.has(step.node));
   return {
-    instance: { status: pausedFrom ?? "running", pausedFrom: null },
+    instance: { status: pausedFrom, pausedFrom: null },
     steps: joins.map(({ node }) => ({ node, status: "waiting" })),
   };
 };
@@ -101,7 +101,7 @@ const resolveCondition = (
 ): Decision =>
   mergeDecisions([
     { steps: [{ node: node.name, status: "completed", outcome: "happened", side }] },
-    follow(advanceBy(graph, node, side, inputFrom, payloads)),
+    goOn(advanceBy(graph, node, side, inputFrom, payloads)),
   ]);
 
 const resolveNode = (
@@ -116,6 +116,6 @@ const resolveNode = (
   const known = own ? withOutputs(payloads, new Map([[name, output]])) : payloads;
   return mergeDecisions([
     { steps: [{ node: name, status: "completed", outcome: "happened", ...(own && { output }) }] },
-    follow(advance(graph, node, own ? name : inputFrom, known)),
+    goOn(advance(graph, node, own ? name : inputFrom, known)),
   ]);
 };

@@ -6,7 +6,7 @@ import type { ErrorCode } from "../vocabulary/error.ts";
 import { advance, advanceStart } from "./advance.ts";
 import { nodesAfter } from "./flow.ts";
 import { mergeDecisions } from "./merge.ts";
-import type { Advance, Decision, InstanceState, Payloads } from "./model.ts";
+import type { Advance, Decision, InstanceState, Payloads, StepState } from "./model.ts";
 import { decideRetry } from "./retry.ts";
 
 /** The savepoint of this name; `null` for the beginning. */
@@ -20,12 +20,17 @@ export const savepointOf = (graph: Graph, name: string | null): SavepointNode | 
  * it does not: no retry was asked for, it is used up, the failure was a decision, which would only be made again, or a
  * step behind it may be called only once, ever.
  */
-export const restartDelay = (graph: Graph, { boundary, cause, steps }: InstanceState): number | null => {
-  const retry = savepointOf(graph, boundary)?.json.retry;
-  if (boundary === null || retry === undefined || (cause !== null && deliberate.includes(cause.code))) return null;
-  if (nodesAfter(nodeOf(graph, boundary)).some((node) => wasCalledForGood(node, steps))) return null;
-  const attempt = (steps.get(boundary)?.attempt ?? 0) + 1;
-  return decideRetry({ policy: { ...defaultRetry, ...retry }, attempt, retryable: true, random: 0 });
+export const restartDelay = (graph: Graph, state: InstanceState): number | null => {
+  const savepoint = savepointOf(graph, state.boundary);
+  if (savepoint?.json.retry === undefined) return null;
+  const isDeliberate = state.cause !== null && deliberate.includes(state.cause.code);
+  const isLastChance = nodesAfter(savepoint).some((node) => wasCalledForGood(node, state.steps));
+  return decideRetry({
+    policy: { ...defaultRetry, ...savepoint.json.retry },
+    attempt: stepOf(state, savepoint.name).attempt + 1,
+    retryable: !isDeliberate && !isLastChance,
+    random: 0,
+  });
 };
 
 const wasCalledForGood = (node: GraphNode, steps: InstanceState["steps"]): boolean =>
@@ -48,20 +53,30 @@ export const restart = (
   const forget = after.map(({ name }) => name).filter((name) => state.steps.has(name));
   const instance = { status: "running", freeze: true, restart: true, cause: null, boundary: null } as const;
   const cleared: Decision = { instance, forget, untake: forget };
-  if (savepoint === null) return mergeDecisions([cleared, follow(advanceStart(graph, payloads))]);
+  if (savepoint === null) return mergeDecisions([cleared, goOn(advanceStart(graph, payloads))]);
   const { name } = savepoint;
-  const step = state.steps.get(name);
-  const attempt = (step?.attempt ?? 0) + (counts ? 1 : 0);
+  const step = stepOf(state, name);
+  const attempt = step.attempt + (counts ? 1 : 0);
   if (delayMs > 0) {
     return mergeDecisions([cleared, { steps: [{ node: name, status: "waiting", attempt, due: { inMs: delayMs } }] }]);
   }
-  const source = step?.replaced ? name : (step?.inputFrom ?? null);
+  const source = step.replaced ? name : step.inputFrom;
   return mergeDecisions([
     cleared,
     { steps: [{ node: name, status: "completed", attempt }] },
-    follow(advance(graph, savepoint, source, payloads)),
+    goOn(advance(graph, savepoint, source, payloads)),
   ]);
 };
+
+/** The row of a node that the flow is known to have reached. */
+export const stepOf = ({ steps }: InstanceState, name: string): StepState => steps.get(name) as StepState;
+
+/** What an advance asks for, of an instance that stood still: if it has come to its end, the next look says so. */
+export const goOn = ({ records, enqueue, review, finished }: Advance): Decision => ({
+  records,
+  enqueue,
+  review: review || finished !== null,
+});
 
 /** What an advance asks for, as a decision. */
 export const follow = ({ records, enqueue, review, finished }: Advance): Decision => ({

@@ -8,7 +8,7 @@ import type { StepError } from "../vocabulary/error.ts";
 import type { Json } from "../vocabulary/json.ts";
 import { advance } from "./advance.ts";
 import { failedBranches, firstFailure } from "./failure.ts";
-import { hasEnded, joinValue, losersOf, readyJoins } from "./join.ts";
+import { hasEnded, joinValue, losersOf, losersToUndo, readyJoins } from "./join.ts";
 import { stopBranches } from "./losers.ts";
 import { isNothing, mergeDecisions } from "./merge.ts";
 import type { Decision, InstanceState, Payloads, StepState } from "./model.ts";
@@ -21,7 +21,7 @@ import { endWaits, waitsOver } from "./waits.ts";
 
 /** Says what should be written for an instance in this state. `payloads` must hold what `needsOfReview` names. */
 export const review = (graph: Graph, state: InstanceState, payloads: Payloads): Decision => {
-  if (isOverdue(state)) return cancel(graph, state, overdue, payloads);
+  if (isOverdue(state)) return cancel(state, overdue);
   switch (state.status) {
     case "running":
       return goForward(graph, state, payloads);
@@ -43,36 +43,32 @@ const overdue: StepError = { code: "DEADLINE_EXCEEDED", message: "the instance d
 const unexplained: StepError = { code: "INTERNAL", message: "the step failed without an error" };
 
 const goForward = (graph: Graph, state: InstanceState, payloads: Payloads): Decision => {
-  const waits = waitsOver(graph, state);
-  if (waits.length > 0) return { ...endWaits(graph, state, waits, payloads), review: true };
   const failure = firstFailure(graph.root, state.steps);
-  if (failure !== undefined) return fail(graph, state, failure, payloads);
+  if (failure !== undefined) return fail(graph, state, failure);
   const stopped = stopFailedBranches(graph, state);
   if (!isNothing(stopped)) return { ...stopped, review: true };
+  // Waits come last: what has failed or lost must not take a signal that another node could take.
+  const waits = waitsOver(graph, state);
   const joins = fireJoins(graph, state, payloads);
-  if (!isNothing(joins)) return joins;
-  return mergeDecisions([undoLosers(graph, state), pauseIfStuck(graph, state)]);
+  if (!isNothing(joins)) return mergeDecisions([joins, { review: graph.hasLosers || waits.length > 0 }]);
+  if (waits.length > 0) return { ...endWaits(graph, waits, payloads), review: true };
+  const undone = undoLosers(graph, state);
+  return isNothing(undone) ? pauseIfStuck(graph, state) : undone;
 };
 
-const fail = (graph: Graph, state: InstanceState, { node, error }: StepState, payloads: Payloads): Decision => {
+const fail = (graph: Graph, state: InstanceState, { node, error }: StepState): Decision => {
   const cause = error ?? unexplained;
   const failed = graph.nodes.get(node);
   if (failed?.kind === "human" && failed.json.onReject === "abort") return abort(state, cause);
-  return freeze(graph, state, { status: "rolling_back", cause }, payloads);
+  return freeze(state, { status: "rolling_back", cause });
 };
 
 // A branch that its join can do without has failed: what runs beside the failure in that branch is of no use any more.
 const stopFailedBranches = (graph: Graph, state: InstanceState): Decision =>
-  graph.hasLosers
-    ? mergeDecisions(
-        waitingForks(graph, state).map((fork) =>
-          stopBranches(
-            failedBranches(fork, state.steps).map(([, branch]) => branch),
-            state,
-          ),
-        ),
-      )
-    : {};
+  stopBranches(
+    waitingForks(graph, state).flatMap((fork) => failedBranches(fork, state.steps)),
+    state,
+  );
 
 const waitingForks = (graph: Graph, { steps }: InstanceState): readonly ForkNode[] =>
   [...steps.values()].flatMap(({ node: name, status }) => {
@@ -91,20 +87,13 @@ const fireJoins = (graph: Graph, state: InstanceState, payloads: Payloads): Deci
         { steps: [{ node: name, status: "completed", outcome: "happened", output, winners }] },
         stopBranches(losersOf(fork, winners), state),
         follow(advance(graph, fork, name, known)),
-        { review: graph.hasLosers },
       ]);
     }),
   );
 
 // Losers that are to be undone at once are undone while the flow goes on; the instance ends when that is done too.
 const undoLosers = (graph: Graph, state: InstanceState): Decision => {
-  if (!graph.hasLosers) return {};
-  const parts = [...state.steps.values()].flatMap(({ node, status, winners }) => {
-    const fork = graph.nodes.get(node);
-    const undone = fork?.kind === "fork" && fork.json.losers === "compensate" && status === "completed";
-    return undone ? losersOf(fork, winners ?? []) : [];
-  });
-  const { steps, enqueue, progress } = planUndo(graph, parts, state);
+  const { steps, enqueue, progress } = planUndo(graph, losersToUndo(graph, state), state);
   const isOver = progress === "done" && state.queue.size === 0 && hasEnded(graph.root, state);
   const outputFrom = isOver ? sourceOfCourse(graph.root, state.steps) : null;
   return { steps, enqueue, ...(isOver && { instance: { status: "completed", outputFrom } }) };

@@ -117,12 +117,11 @@ const backOverCondition = (walk: Walk, node: ConditionNode): Clearance => {
   return clearance === "clear" ? undoWithoutCall(walk, node) : clearance;
 };
 
-// What still waits has not happened, so there is nothing to roll back. What failed without an effect stays failed.
+// What failed without an effect stays failed.
 const undoWithoutCall = (walk: Walk, { name }: GraphNode): Clearance => {
   const step = walk.state.steps.get(name);
   if (step !== undefined && !isUndone(step) && !hasFailedWithoutEffect(step)) {
-    const waits = step.status === "waiting" || step.status === "waiting_decision";
-    walk.steps.push({ node: name, status: waits ? "skipped" : "rolled_back" });
+    walk.steps.push({ node: name, status: "rolled_back" });
   }
   return "clear";
 };

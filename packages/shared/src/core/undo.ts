@@ -1,11 +1,13 @@
 /** The way back: an instance is frozen, what waits is withdrawn, and what has happened is undone. */
 import type { Graph } from "../definition/graph.ts";
 import type { StepError } from "../vocabulary/error.ts";
+import { nodesAfter } from "./flow.ts";
+import { losersToUndo } from "./join.ts";
 import { leaveQueue, withdraw } from "./losers.ts";
-import { mergeDecisions } from "./merge.ts";
-import type { Decision, InstanceState, Payloads, StepChange, StepState } from "./model.ts";
-import { restart, restartDelay } from "./restart.ts";
-import { planRollback } from "./rollback.ts";
+import { isNothing, mergeDecisions } from "./merge.ts";
+import type { Decision, InstanceState, Payloads, StepState } from "./model.ts";
+import { restart, restartDelay, savepointOf } from "./restart.ts";
+import { planUndo } from "./rollback.ts";
 
 /** Why and how an instance is frozen. */
 export interface Freeze {
@@ -13,23 +15,21 @@ export interface Freeze {
   readonly cause: StepError;
 }
 
-/** Freezes an instance: nothing of it goes forward from here on. */
-export const freeze = (graph: Graph, state: InstanceState, { status, cause }: Freeze, payloads: Payloads): Decision => {
-  const next = { ...state, status, cause: state.cause ?? cause };
-  const instance = { status, freeze: true, cause: next.cause, pausedFrom: null } as const;
-  return mergeDecisions([{ instance }, goBack(graph, next, payloads)]);
+/** Freezes an instance: nothing of it goes forward from here on. The next look goes back. */
+export const freeze = (state: InstanceState, { status, cause }: Freeze): Decision => {
+  const instance = { status, freeze: true, cause: state.cause ?? cause, pausedFrom: null } as const;
+  return mergeDecisions([{ instance, review: true }, withdrawAll(state)]);
 };
 
 /** What the way back needs now, of an instance that is frozen. */
 export const goBack = (graph: Graph, state: InstanceState, payloads: Payloads): Decision => {
-  const boundary = state.status === "cancelling" ? null : boundaryOf(graph, state);
-  const withdrawn = withdrawAll(state);
-  const left = apply({ ...state, boundary }, withdrawn);
-  const plan = planRollback(graph, left);
-  const planned: Decision = { steps: plan.steps, enqueue: plan.enqueue };
+  // Who froze it may have left this: a step that fails freezes its instance without a look at the whole of it.
+  const preparation = mergeDecisions([setBoundary(graph, state), withdrawAll(state)]);
+  if (!isNothing(preparation)) return { ...preparation, review: true };
+  const { steps, enqueue, progress } = planUndo(graph, [graph.root, ...losersBefore(graph, state)], state);
   // Of branches that had lost, before the savepoint, something may still run: an instance ends when nothing of it does.
-  if (left.queue.size > 0 || plan.progress === "underway") return mergeDecisions([withdrawn, planned]);
-  return mergeDecisions([withdrawn, planned, endOfWay(graph, left, plan.progress, payloads)]);
+  if (state.queue.size > 0 || progress === "underway") return { steps, enqueue };
+  return mergeDecisions([{ steps }, endOfWay(graph, state, progress, payloads)]);
 };
 
 /** The savepoint at which a rollback stops: the one that the definition names, else the one that was passed last. */
@@ -37,25 +37,38 @@ export const boundaryOf = (graph: Graph, { steps }: Pick<InstanceState, "steps">
   let last: string | null = null;
   // The outermost sequence and its conditions are walked one after another, so the last in document order is the last in
   // time.
-  for (const { name, kind } of graph.nodes.values()) {
-    if (kind === "savepoint" && hasPassed(steps.get(name))) last = name;
-  }
-  for (const { node, status } of steps.values()) {
-    const end = graph.nodes.get(node);
-    if (end?.kind === "end" && status === "failed" && end.json.savepoint !== undefined) return end.json.savepoint;
+  for (const node of graph.nodes.values()) {
+    const step = steps.get(node.name);
+    if (node.kind === "savepoint" && hasPassed(step)) last = node.name;
+    if (node.kind === "end" && step?.status === "failed" && node.json.savepoint !== undefined) return node.json.savepoint;
   }
   return last;
 };
 
 const hasPassed = (step: StepState | undefined): boolean => step?.status === "completed" || step?.status === "waiting";
 
+// It is kept, because a rollback takes away what it follows from.
+const setBoundary = (graph: Graph, state: InstanceState): Decision => {
+  const { status } = state;
+  const boundary = status === "cancelling" ? null : (state.boundary ?? boundaryOf(graph, state));
+  return boundary === state.boundary ? {} : { instance: { status, boundary } };
+};
+
+// Those behind the savepoint are undone with all that came after it.
+const losersBefore = (graph: Graph, state: InstanceState) => {
+  const savepoint = savepointOf(graph, state.boundary);
+  if (savepoint === null) return [];
+  const after = new Set(nodesAfter(savepoint));
+  return losersToUndo(graph, state).filter(({ owner }) => owner.kind === "branch" && !after.has(owner.fork));
+};
+
 const endOfWay = (graph: Graph, state: InstanceState, progress: "done" | "stuck", payloads: Payloads): Decision => {
-  const { status, boundary } = state;
-  if (progress === "stuck") return { instance: { status: "dlq", boundary, pausedFrom: status } };
-  if (status === "cancelling") return { instance: { status: "cancelled", boundary } };
+  const { status } = state;
+  if (progress === "stuck") return { instance: { status: "dlq", pausedFrom: status } };
+  if (status === "cancelling") return { instance: { status: "cancelled" } };
   const delayMs = restartDelay(graph, state);
   if (delayMs !== null) return restart(graph, state, payloads, { delayMs, counts: true });
-  return { instance: { status: "failed", boundary } };
+  return { instance: { status: "failed" } };
 };
 
 const withdrawAll = ({ steps, queue, deadLetters }: InstanceState): Decision => {
@@ -67,23 +80,3 @@ const withdrawAll = ({ steps, queue, deadLetters }: InstanceState): Decision => 
     exhume: withdrawn.exhume,
   };
 };
-
-/** The state when the steps have changed as a decision says. */
-const apply = (state: InstanceState, { steps: changes = [], unqueue = [], exhume = [] }: Decision): InstanceState => {
-  const steps = new Map(state.steps);
-  for (const change of changes) steps.set(change.node, changed(steps.get(change.node), change));
-  const queue = new Map([...state.queue].filter(([node]) => !unqueue.includes(node)));
-  const deadLetters = new Map([...state.deadLetters].filter(([node]) => !exhume.includes(node)));
-  return { ...state, steps, queue, deadLetters };
-};
-
-const changed = (step: StepState | undefined, change: StepChange): StepState => ({
-  ...(step ?? unsettled),
-  node: change.node,
-  status: change.status,
-  outcome: change.outcome ?? step?.outcome ?? null,
-  attempt: change.attempt ?? step?.attempt ?? 0,
-  inputFrom: change.inputFrom === undefined ? (step?.inputFrom ?? null) : change.inputFrom,
-});
-
-const unsettled = { side: null, error: null, due: false, winners: null, replaced: false } as const;

@@ -46,8 +46,9 @@ const nodeLeadingTo = ({ owner }: Sequence): GraphNode | undefined => {
 
 /** The source of the value that a branch or the whole has come to its end with, also when it ended early. */
 export const sourceOfCourse = (course: Sequence, steps: InstanceState["steps"]): Source => {
-  const early = earlyEnds(course).find(({ name }) => steps.get(name)?.status === "completed");
-  return early === undefined ? sourceOf(lastOf(course), passedIn(steps)) : (steps.get(early.name)?.inputFrom ?? null);
+  const ends = earlyEnds(course).map(({ name }) => steps.get(name));
+  const early = ends.find((end) => end?.status === "completed");
+  return early === undefined ? sourceOf(lastOf(course), passedIn(steps)) : early.inputFrom;
 };
 
 /** What the rows of steps say of the nodes that were passed. */

@@ -16,8 +16,8 @@ export interface ViewedQueue {
 }
 
 /**
- * The status of a node. One without a row was not reached: `skipped` if it stands on a side that was not taken or the
- * instance has ended, else `pending`.
+ * The status of a node. One without a row was not reached: `skipped` if it stands on a side that was not taken, in a
+ * branch that its join does without, or the instance has ended, else `pending`.
  */
 export const statusOf = (
   node: GraphNode,
@@ -29,19 +29,24 @@ export const statusOf = (
   if (queued?.lane === "forward") return queued.state === "leased" ? "running" : "pending";
   const step = steps.get(node.name);
   if (step !== undefined) return step.status;
-  return isTerminal(instance) || isOnOtherSide(node, steps) ? "skipped" : "pending";
+  return isTerminal(instance) || isLeftOut(node, steps) ? "skipped" : "pending";
 };
 
-const isOnOtherSide = (node: GraphNode, steps: ReadonlyMap<string, ViewedStep>): boolean => {
+const isLeftOut = (node: GraphNode, steps: ReadonlyMap<string, ViewedStep>): boolean => {
   const { owner } = node.sequence;
   switch (owner.kind) {
     case "root":
       return false;
-    case "branch":
-      return isOnOtherSide(owner.fork, steps);
+    case "branch": {
+      const status = steps.get(owner.fork.name)?.status;
+      return (status !== undefined && !goesOn.includes(status)) || isLeftOut(owner.fork, steps);
+    }
     case "side": {
       const taken = steps.get(owner.condition.name)?.side;
-      return (taken != null && taken !== owner.side) || isOnOtherSide(owner.condition, steps);
+      return (taken != null && taken !== owner.side) || isLeftOut(owner.condition, steps);
     }
   }
 };
+
+// A join in one of these statuses can still fire; the branches of another go no further.
+const goesOn: readonly StepStatus[] = ["waiting", "paused"];

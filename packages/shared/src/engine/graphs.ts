@@ -66,7 +66,8 @@ const loadGraph = async (db: Executor, name: string, version: number): Promise<G
   );
 };
 
-const assertVersion = (version: number): void => {
+/** Throws `OPTION_INVALID` for a number that is no version. */
+export const assertVersion = (version: number): void => {
   if (Number.isInteger(version) && version >= 1 && version <= versionLimit) return;
   throw new FloxyError(
     "OPTION_INVALID",

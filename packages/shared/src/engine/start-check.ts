@@ -27,8 +27,9 @@ export const assertPriority = (priority: number): number => {
 
 /** A time from the start in whole milliseconds, or none. */
 export const assertDeadline = (deadlineMs: number | null): number | null => {
-  if (deadlineMs === null || (deadlineMs > 0 && deadlineMs <= durationLimitMs))
-    return deadlineMs && Math.ceil(deadlineMs);
+  if (deadlineMs === null) return null;
+  const isFair = typeof deadlineMs === "number" && deadlineMs > 0 && deadlineMs <= durationLimitMs;
+  if (isFair) return Math.ceil(deadlineMs);
   const message = `The deadline must be a number of milliseconds from 1 to ${durationLimitMs}, not ${String(deadlineMs)}.`;
   throw new FloxyError("OPTION_INVALID", message);
 };

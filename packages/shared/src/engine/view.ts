@@ -1,50 +1,31 @@
 /** An instance as a person sees it: its own data and every step of its definition. */
-import { retryPolicyOf } from "../core/retry.ts";
 import { statusOf } from "../core/view.ts";
-import type { GraphNode, Side } from "../definition/graph.ts";
 import type { Executor } from "../store/executor.ts";
 import type { InstanceRow } from "../store/instance.ts";
-import type { QueueRow, SnapshotInstance, StepRow } from "../store/step.ts";
+import type { SnapshotInstance } from "../store/step.ts";
 import { readSnapshot } from "../store/step.ts";
 import type { StepError } from "../vocabulary/error.ts";
 import { FloxyError } from "../vocabulary/error.ts";
 import { isId } from "../vocabulary/id.ts";
 import type { Json, JsonObject } from "../vocabulary/json.ts";
 import { quote } from "../vocabulary/quote.ts";
-import type { InstanceStatus, Outcome, StepStatus } from "../vocabulary/status.ts";
+import type { InstanceStatus } from "../vocabulary/status.ts";
 import type { GraphCache } from "./graphs.ts";
-
-/** One step of an instance. */
-export interface StepView {
-  /** The name of its node. */
-  readonly step: string;
-  readonly kind: GraphNode["kind"];
-  readonly handler: string | null;
-  readonly status: StepStatus;
-  readonly outcome: Outcome | null;
-  /** The side that a condition took. */
-  readonly side: Side | null;
-  /** How many handler calls have begun. */
-  readonly attempt: number;
-  readonly maxAttempts: number | null;
-  readonly compensationAttempt: number;
-  readonly output: Json | undefined;
-  readonly error: StepError | null;
-  readonly compensationError: StepError | null;
-  /** The worker that runs it or ran it last. */
-  readonly workerId: string | null;
-  readonly startedAt: Date | null;
-  readonly finishedAt: Date | null;
-  /** When it can run, if it waits in the queue. */
-  readonly readyAt: Date | null;
-}
+import type { StepView } from "./step-view.ts";
+import { viewStep } from "./step-view.ts";
 
 /** An instance without its steps. */
 export interface InstanceSummary {
   readonly instanceId: string;
   readonly definition: { readonly name: string; readonly version: number };
   readonly status: InstanceStatus;
+  /** Of an instance in `dlq`: what it will be again when a person has dealt with its dead letters. */
+  readonly pausedFrom: InstanceStatus | null;
   readonly priority: number;
+  /** How often part of it was started again from a savepoint or from the beginning. */
+  readonly run: number;
+  /** When it is cancelled if it has not ended by then. */
+  readonly deadlineAt: Date | null;
   readonly input: Json;
   /** The output of a completed instance. */
   readonly output: Json | undefined;
@@ -58,9 +39,21 @@ export interface InstanceSummary {
   readonly finishedAt: Date | null;
 }
 
+/** A signal that has arrived and that no node has taken yet. */
+export interface KeptSignalView {
+  readonly signalId: string;
+  readonly name: string;
+  readonly sentBy: string | null;
+  readonly sentAt: Date;
+}
+
 /** An instance with its steps, in the order of its definition. */
 export interface InstanceView extends InstanceSummary {
   readonly steps: readonly StepView[];
+  /** The signals that are kept, the first to arrive first; at most 100. */
+  readonly signals: readonly KeptSignalView[];
+  /** Who paused its definition, and why, if it is paused. */
+  readonly pause: { readonly requestedBy: string; readonly reason: string | null; readonly at: Date } | null;
 }
 
 /** Reads an instance with its steps, as they stood at one moment. Throws `INSTANCE_NOT_FOUND`. */
@@ -71,11 +64,24 @@ export const viewInstance = async (db: Executor, graphs: GraphCache, instanceId:
   const graph = await graphs.get(db, instance.definitionName, instance.definitionVersion);
   const rows = new Map(snapshot.steps.map((step) => [step.node, step]));
   const queue = new Map(snapshot.queue.map((queued) => [queued.node, queued]));
+  const deadLetters = new Map(snapshot.deadLetters.map((letter) => [letter.node, letter]));
   const steps = [...graph.nodes.values()].map((node) =>
-    viewStep(node, statusOf(node, instance.status, rows, queue), rows.get(node.name), queue.get(node.name)),
+    viewStep(node, statusOf(node, instance.status, rows, queue), {
+      instance: instance.status,
+      step: rows.get(node.name),
+      queued: queue.get(node.name),
+      deadLetter: deadLetters.get(node.name),
+      votes: snapshot.votes.filter((vote) => vote.node === node.name),
+    }),
   );
   const input = JSON.parse(instance.input) as Json;
-  return { ...describe(instanceId, instance, input, outputOf(instance, input, steps)), steps };
+  const { pause } = snapshot;
+  return {
+    ...describe(instanceId, instance, input, outputOf(instance, input, steps)),
+    steps,
+    signals: snapshot.signals.map(({ createdAt, ...signal }) => ({ ...signal, sentAt: createdAt })),
+    pause: pause && { requestedBy: pause.requestedBy, reason: pause.reason, at: pause.createdAt },
+  };
 };
 
 const outputOf = (instance: SnapshotInstance, input: Json, steps: readonly StepView[]): Json | undefined => {
@@ -104,7 +110,10 @@ const describe = (
   instanceId,
   definition: { name: row.definitionName, version: row.definitionVersion },
   status: row.status,
+  pausedFrom: row.pausedFrom,
   priority: row.priority,
+  run: row.run,
+  deadlineAt: row.deadlineAt,
   input,
   output,
   metadata: row.metadata,
@@ -114,34 +123,6 @@ const describe = (
   createdAt: row.createdAt,
   finishedAt: row.finishedAt,
 });
-
-const viewStep = (
-  node: GraphNode,
-  status: StepStatus,
-  step: StepRow | undefined,
-  queued: QueueRow | undefined,
-): StepView => {
-  const forward = queued?.lane === "forward" ? queued : undefined;
-  const compensation = queued?.lane === "compensation" ? queued : undefined;
-  return {
-    step: node.name,
-    kind: node.kind,
-    handler: node.kind === "task" ? node.json.handler : null,
-    status,
-    outcome: step?.outcome ?? null,
-    side: step?.side ?? null,
-    attempt: forward?.attempt ?? step?.attempt ?? 0,
-    maxAttempts: node.kind === "task" ? retryPolicyOf(node.json, "forward").maxAttempts : null,
-    compensationAttempt: compensation?.attempt ?? step?.compensationAttempt ?? 0,
-    output: parseOptional(step?.output ?? null),
-    error: step?.error ?? null,
-    compensationError: step?.compensationError ?? null,
-    workerId: queued?.workerId ?? step?.workerId ?? null,
-    startedAt: forward?.leasedAt ?? step?.startedAt ?? null,
-    finishedAt: forward === undefined ? (step?.finishedAt ?? null) : null,
-    readyAt: queued?.readyAt ?? null,
-  };
-};
 
 const parseOptional = (text: string | null): Json | undefined =>
   text === null ? undefined : (JSON.parse(text) as Json);

@@ -16,7 +16,21 @@ export const putQueued = (
   const key = priorityKey(readyAt, priority, lane);
   const state = delayMs > 0 ? "delayed" : "ready";
   const input = jsonText(step.input ?? null);
-  const row = { instanceId, node, lane, handler, state, priority, key, readyAt, epoch, run, timeoutMs, inputFrom, input } as const;
+  const row = {
+    instanceId,
+    node,
+    lane,
+    handler,
+    state,
+    priority,
+    key,
+    readyAt,
+    epoch,
+    run,
+    timeoutMs,
+    inputFrom,
+    input,
+  } as const;
   tables.queue.insert({ ...row, ...neverLeased });
 };
 

@@ -9,7 +9,8 @@ import { jsonText, parse } from "./tables.ts";
 /** Appends an event. */
 export const tell = (
   tables: Tables,
-  event: Pick<StoredEvent, "instanceId" | "type"> & Partial<Pick<StoredEvent, "node" | "attempt" | "workerId" | "data">>,
+  event: Pick<StoredEvent, "instanceId" | "type"> &
+    Partial<Pick<StoredEvent, "node" | "attempt" | "workerId" | "data">>,
 ): void => {
   const { instanceId, type, node = null, attempt = null, workerId = null, data = null } = event;
   const createdAt = tables.clock.transaction.now;
@@ -24,7 +25,11 @@ export const appendEvents = (tables: Tables, events: readonly NewEvent[]): void 
 /** See {@link import("../store/event.ts").getEvents}. */
 export const getEvents = (
   tables: Tables,
-  { instanceId, after = 0, limit }: { readonly instanceId: string; readonly after?: number | undefined; readonly limit: number },
+  {
+    instanceId,
+    after = 0,
+    limit,
+  }: { readonly instanceId: string; readonly after?: number | undefined; readonly limit: number },
 ): EventRow[] =>
   tables.event
     .of(instanceId)

@@ -44,7 +44,7 @@ export const claim = (tables: Tables, { workerId, handlers, limit, leaseMs }: Cl
 // Of paused definitions most steps are held already; the few that were queued meanwhile are passed over.
 const firstReady = (tables: Tables, handler: string, limit: number): StoredQueued[] => {
   const ready = tables.queue.bucket(waitsFor("ready", handler));
-  if (tables.pause.buckets().length === 0) return ready.slice(0, limit);
+  if (tables.pause.isEmpty) return ready.slice(0, limit);
   return ready.filter((queued) => queued.lane === "compensation" || !isPaused(tables, queued)).slice(0, limit);
 };
 
@@ -149,6 +149,11 @@ export const loadPayloads = (
     return step === undefined ? [] : [{ instanceId, node, output: step.output, side: step.side }];
   });
   const ids = wanted.flatMap(({ instanceId, node }) => (node === null ? [instanceId] : []));
-  const inputs = instancesOf(tables, ids).map(({ instanceId, input }) => ({ instanceId, node: null, output: input, side: null }));
+  const inputs = instancesOf(tables, ids).map(({ instanceId, input }) => ({
+    instanceId,
+    node: null,
+    output: input,
+    side: null,
+  }));
   return [...rows, ...inputs];
 };

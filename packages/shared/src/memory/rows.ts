@@ -108,6 +108,7 @@ export interface StoredDeadLetter {
   readonly kind: Lane;
   readonly error: string;
   readonly attempt: number;
+  readonly handler: string | null;
   readonly createdAt: number;
 }
 
@@ -146,11 +147,13 @@ export interface StoredSignal {
   /** The node that has taken it. */
   readonly node: string | null;
   readonly position: number;
+  readonly createdAt: number;
 }
 
 /** A row of `audit`. */
 export interface StoredAudit {
   readonly auditId: number;
+  readonly actId: string | null;
   readonly act: Act;
   readonly instanceId: string | null;
   readonly node: string | null;
@@ -167,4 +170,5 @@ export interface StoredPause {
   readonly definitionName: string;
   readonly requestedBy: string;
   readonly reason: string | null;
+  readonly createdAt: number;
 }

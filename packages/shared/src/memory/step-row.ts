@@ -8,7 +8,9 @@ import type { Tables } from "./tables.ts";
 import { parse } from "./tables.ts";
 
 /** When a column gets the time by default, which is that of the transaction. */
-export const finishedByDefault = ({ clock: { transaction } }: Tables): Pick<StoredStep, "finishedAt" | "finishedIn"> => ({
+export const finishedByDefault = ({
+  clock: { transaction },
+}: Tables): Pick<StoredStep, "finishedAt" | "finishedIn"> => ({
   finishedAt: transaction.now,
   finishedIn: transaction.verb,
 });

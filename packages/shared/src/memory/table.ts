@@ -33,6 +33,10 @@ export class Table<Row extends object> {
     return this.#groups.get(group)?.get(id);
   }
 
+  get isEmpty(): boolean {
+    return this.#groups.size === 0;
+  }
+
   /** The rows of a group, in no order. */
   of(group: string): Row[] {
     const rows = this.#groups.get(group);
@@ -81,8 +85,8 @@ export class Table<Row extends object> {
 
   #put(row: Row): Row | undefined {
     const group = this.key.group(row);
-    let rows = this.#groups.get(group);
-    if (rows === undefined) this.#groups.set(group, (rows = new Map()));
+    const rows = this.#groups.get(group) ?? new Map<string | number, Row>();
+    if (rows.size === 0) this.#groups.set(group, rows);
     const id = this.key.id(row);
     const before = rows.get(id);
     if (before !== undefined) this.#unsort(before);

@@ -90,9 +90,8 @@ export const createTables = (): Tables => {
   };
 };
 
-type OrderOf<Row extends object> = ConstructorParameters<typeof Table<Row>> extends [unknown, unknown, unknown, ...infer R]
-  ? R
-  : never;
+type OrderOf<Row extends object> =
+  ConstructorParameters<typeof Table<Row>> extends [unknown, unknown, unknown, ...infer R] ? R : never;
 
 const ofNode = <Row extends { readonly instanceId: string; readonly node: string }>(): Key<Row> => ({
   group: ({ instanceId }) => instanceId,
@@ -135,6 +134,9 @@ export const jsonText = <Text extends string | null>(text: Text): Text => {
     throw refusal("22P02", "invalid input syntax for type json");
   }
 };
+
+/** A time as those who ask get it. */
+export const dateOf = (at: number | null): Date | null => (at === null ? null : new Date(at));
 
 /** The value of JSON text, a new one each time. */
 export const parse = <Value>(text: string | null): Value | null => (text === null ? null : (JSON.parse(text) as Value));

@@ -57,3 +57,14 @@ const versionStatement: Statement = statement(
   "find_version",
   (schema) => `SELECT max(version) AS version FROM ${schema}.definition WHERE name = $1 AND deprecated_at IS NULL`,
 );
+
+/** Whether any version of this name is registered, deprecated or not. */
+export const hasDefinition = verb("hasDefinition", async (db: Executor, name: string): Promise<boolean> => {
+  const rows = await db.query(hasStatement, [name]);
+  return rows.length > 0;
+});
+
+const hasStatement: Statement = statement(
+  "has_definition",
+  (schema) => `SELECT version FROM ${schema}.definition WHERE name = $1 LIMIT 1`,
+);

@@ -170,6 +170,9 @@ export interface InstanceRow {
   readonly definitionVersion: number;
   readonly status: InstanceStatus;
   readonly priority: number;
+  readonly run: number;
+  readonly pausedFrom: InstanceStatus | null;
+  readonly deadlineAt: Date | null;
   readonly input: string;
   readonly output: string | null;
   readonly metadata: JsonObject;
@@ -182,7 +185,7 @@ export interface InstanceRow {
 
 const instanceColumns = (schema: string): string => `
   i.instance_id AS "instanceId", i.definition_name AS "definitionName", i.definition_version AS "definitionVersion",
-  i.status, i.priority, i.input::text AS input,
+  i.status, i.priority, i.run, i.paused_from AS "pausedFrom", i.deadline_at AS "deadlineAt", i.input::text AS input,
   CASE WHEN i.status = 'completed' AND i.output_from IS NULL THEN i.input::text
        WHEN i.status = 'completed' THEN (SELECT t.output::text FROM ${schema}.step t
                                          WHERE t.instance_id = i.instance_id AND t.node = i.output_from) END AS output,

@@ -2,12 +2,14 @@
 
 import type { Act } from "../vocabulary/act.ts";
 import type { StepError } from "../vocabulary/error.ts";
-import type { Lane } from "../vocabulary/status.ts";
+import type { InstanceStatus, Lane } from "../vocabulary/status.ts";
 import type { Executor, Statement } from "./executor.ts";
 import { columns, statement, verb } from "./executor.ts";
 
 /** An act to record. */
 export interface NewAudit {
+  /** Made by whoever asked for it, so that a repeat of a call whose answer was lost is recognised. */
+  readonly actId: string | null;
   readonly act: Act;
   readonly instanceId: string | null;
   readonly node: string | null;
@@ -22,16 +24,30 @@ export interface NewAudit {
 /** Records acts, in the transaction of their effects. */
 export const insertAudit = verb("insertAudit", async (db: Executor, rows: readonly NewAudit[]): Promise<void> => {
   const first = ["act", "instanceId", "node", "definitionName", "definitionVersion"] as const;
-  await db.query(auditStatement, columns(rows, [...first, "requestedBy", "reason", "data"]));
+  await db.query(auditStatement, columns(rows, [...first, "requestedBy", "reason", "data", "actId"]));
 });
 
 const auditStatement: Statement = statement(
   "insert_audit",
   (schema) => `
-INSERT INTO ${schema}.audit (act, instance_id, node, definition_name, definition_version, requested_by, reason, data)
-SELECT act, instance_id, node, definition_name, definition_version, requested_by, reason, data::json
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::text[], $7::text[], $8::text[])
-  AS a(act, instance_id, node, definition_name, definition_version, requested_by, reason, data)`,
+INSERT INTO ${schema}.audit (act, instance_id, node, definition_name, definition_version, requested_by, reason, data, act_id)
+SELECT act, instance_id, node, definition_name, definition_version, requested_by, reason, data::json, act_id
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::text[], $7::text[], $8::text[], $9::text[])
+  AS a(act, instance_id, node, definition_name, definition_version, requested_by, reason, data, act_id)`,
+);
+
+/**
+ * Whether the act of this id was recorded. Asked under the lock that the act takes: another try of it is then over, one
+ * way or the other.
+ */
+export const hasAct = verb("hasAct", async (db: Executor, actId: string): Promise<boolean> => {
+  const rows = await db.query(actStatement, [actId]);
+  return rows.length > 0;
+});
+
+const actStatement: Statement = statement(
+  "has_act",
+  (schema) => `SELECT audit_id FROM ${schema}.audit WHERE act_id = $1`,
 );
 
 /** An act that was recorded. */
@@ -53,7 +69,7 @@ export const listAudit = verb(
 const listStatement: Statement = statement(
   "list_audit",
   (schema) => `
-SELECT audit_id AS "auditId", act, instance_id AS "instanceId", node, definition_name AS "definitionName",
+SELECT audit_id AS "auditId", act_id AS "actId", act, instance_id AS "instanceId", node, definition_name AS "definitionName",
        definition_version AS "definitionVersion", requested_by AS "requestedBy", reason, data::jsonb AS data,
        created_at AS "createdAt"
 FROM ${schema}.audit
@@ -125,7 +141,7 @@ INSERT INTO ${schema}.signal (instance_id, signal_id, name, payload, sent_by) VA
 ON CONFLICT DO NOTHING RETURNING signal_id`,
 );
 
-/** A dead letter with what is known of its step. */
+/** A dead letter of an instance that a person is about to deal with. */
 export interface DeadLetterRow {
   readonly instanceId: string;
   readonly node: string;
@@ -151,6 +167,51 @@ SELECT d.instance_id AS "instanceId", d.node, d.kind AS lane, d.error::jsonb AS 
        d.created_at AS "createdAt"
 FROM ${schema}.dead_letter d LEFT JOIN ${schema}.step t USING (instance_id, node)
 WHERE d.instance_id = ANY ($1::text[]) ORDER BY d.created_at, d.node`,
+);
+
+/** A dead letter in a list. */
+export interface ListedDeadLetter extends DeadLetterRow {
+  readonly definitionName: string;
+  readonly definitionVersion: number;
+  /** The handler that was called; null of a node that calls none. */
+  readonly handler: string | null;
+  readonly status: InstanceStatus;
+  /** When it was written, to the microsecond: where the next page begins. */
+  readonly position: string;
+}
+
+/** Which dead letters to list; `null` for any. */
+export interface DeadLetterFilter {
+  readonly lane: Lane | null;
+  readonly definitionName: string | null;
+  readonly handler: string | null;
+  /** Where the page before ended. */
+  readonly after: { readonly position: string; readonly instanceId: string; readonly node: string } | null;
+  readonly limit: number;
+}
+
+/** Lists dead letters of all instances, the oldest first, by keyset. */
+export const listDeadLetters = verb(
+  "listDeadLetters",
+  (db: Executor, { lane, definitionName, handler, after, limit }: DeadLetterFilter): Promise<ListedDeadLetter[]> => {
+    const from = [after?.position ?? "-infinity", after?.instanceId ?? "", after?.node ?? ""];
+    return db.query<ListedDeadLetter>(listLettersStatement, [lane, definitionName, handler, ...from, limit]);
+  },
+);
+
+const listLettersStatement: Statement = statement(
+  "list_dead_letters",
+  (schema) => `
+SELECT d.instance_id AS "instanceId", d.node, d.kind AS lane, d.error::jsonb AS error, d.attempt, t.input::text AS input,
+       d.created_at AS "createdAt", d.handler, i.definition_name AS "definitionName",
+       i.definition_version AS "definitionVersion", i.status,
+       to_char(d.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS position
+FROM ${schema}.dead_letter d
+JOIN ${schema}.instance i USING (instance_id)
+LEFT JOIN ${schema}.step t USING (instance_id, node)
+WHERE ($1::text IS NULL OR d.kind = $1) AND ($2::text IS NULL OR i.definition_name = $2)
+  AND ($3::text IS NULL OR d.handler = $3) AND (d.created_at, d.instance_id, d.node) > ($4::timestamptz, $5::text, $6::text)
+ORDER BY d.created_at, d.instance_id, d.node LIMIT $7`,
 );
 
 /**

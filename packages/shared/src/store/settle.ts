@@ -123,7 +123,7 @@ locked AS MATERIALIZED (
   FOR NO KEY UPDATE
 ),
 held AS MATERIALIZED (
-  SELECT s.*, q.lane, q.attempt, q.input_from, q.input, q.run, q.transactional, q.leased_at, q.worker_id, l.epoch,
+  SELECT s.*, q.lane, q.handler, q.attempt, q.input_from, q.input, q.run, q.transactional, q.leased_at, q.worker_id, l.epoch,
          q.lane = 'compensation' OR (l.status = 'running' AND l.epoch = q.epoch) AS live
   FROM settlement s
   JOIN locked l USING (instance_id)
@@ -159,7 +159,7 @@ judged AS MATERIALIZED (
          live AND lane = 'forward' AND verdict = 'failed' AND on_fail = 'pause' AS pauses
   FROM (
     SELECT held.instance_id, held.ordinal, node, token, verdict, output, held.error, outcome, delay_ms, review, finish,
-           output_from, on_fail, lane, attempt, input_from, input, run, transactional, leased_at, worker_id, epoch,
+           output_from, on_fail, lane, handler, attempt, input_from, input, run, transactional, leased_at, worker_id, epoch,
            live AND (f.ordinal IS NULL OR f.ordinal = held.ordinal) AS live, live AND f.ordinal IS NULL AS goes_on
     FROM held LEFT JOIN failing f USING (instance_id)
   ) AS h
@@ -200,15 +200,16 @@ compensated_step AS (
   WHERE NOT j.again AND j.lane = 'compensation' AND t.instance_id = j.instance_id AND t.node = j.node
 ),
 dead AS (
-  INSERT INTO ${schema}.dead_letter AS d (instance_id, node, kind, error, attempt)
-  SELECT instance_id, node, lane, error::json, attempt FROM judged
+  INSERT INTO ${schema}.dead_letter AS d (instance_id, node, kind, error, attempt, handler)
+  SELECT instance_id, node, lane, error::json, attempt, handler FROM judged
   WHERE pauses OR (NOT again AND lane = 'compensation' AND verdict <> 'completed')
   UNION ALL
-  SELECT j.instance_id, r.node, 'forward', r.error::json, 0
+  SELECT j.instance_id, r.node, 'forward', r.error::json, 0, NULL
   FROM record r JOIN judged j ON j.ordinal = r.parent
   WHERE j.live AND j.verdict = 'completed' AND r.status = 'paused'
   ON CONFLICT (instance_id, node) DO UPDATE
-  SET (kind, error, attempt, created_at) = (excluded.kind, excluded.error, excluded.attempt, excluded.created_at)
+  SET (kind, error, attempt, handler, created_at)
+    = (excluded.kind, excluded.error, excluded.attempt, excluded.handler, excluded.created_at)
 ),
 passed AS (
   ${recordText(schema, {

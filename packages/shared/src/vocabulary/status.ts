@@ -40,7 +40,7 @@ export const stepTransitions = {
   waiting: ["completed", "failed", "skipped", "paused"],
   waiting_decision: ["confirmed", "rejected", "skipped", "failed"],
   paused: ["pending", "compensating", "completed", "failed", "rolled_back", "skipped", "waiting"],
-  completed: ["compensating", "rolled_back"],
+  completed: ["compensating", "rolled_back", "waiting"],
   failed: ["compensating", "rolled_back", "pending"],
   confirmed: ["rolled_back", "pending"],
   rejected: ["rolled_back", "pending"],
@@ -49,7 +49,10 @@ export const stepTransitions = {
   rolled_back: ["pending"],
 } as const satisfies Record<string, readonly string[]>;
 
-/** The status of a step. `waiting` is a fork whose branches are still on their way, a sleep, or a signal. */
+/**
+ * The status of a step. `waiting` is a fork whose branches are still on their way, a sleep, a signal, or a savepoint until
+ * the flow goes on from it again.
+ */
 export type StepStatus = keyof typeof stepTransitions;
 
 /** All step statuses, in the order of the table. */

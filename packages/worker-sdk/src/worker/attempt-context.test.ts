@@ -21,6 +21,16 @@ it("the effect key is the same in every attempt and for the compensation", () =>
   expect(keys.map(({ effectKey }) => effectKey)).toEqual(["instance/work", "instance/work", "instance/work"]);
 });
 
+it("in a later run of the graph all keys are others, the same in every attempt of it", () => {
+  const keys = [of({ run: 2 }), of({ run: 2, attempt: 2 }), of({ run: 2, lane: "compensation" })];
+  expect(keys.map(({ idempotencyKey }) => idempotencyKey)).toEqual([
+    "instance/work/2",
+    "instance/work/2",
+    "instance/work/2/compensation",
+  ]);
+  expect(keys.map(({ effectKey }) => effectKey)).toEqual(Array.from({ length: 3 }, () => "instance/work/2"));
+});
+
 it("tells instance, step, definition, attempt and metadata", () => {
   const context = of({ attempt: 2, metadata: { tenant: "a" } }, task({ retry: { maxAttempts: 4 } }));
   expect(context).toMatchObject({

@@ -1,5 +1,5 @@
 /** What the handler of a leased step is told beside its input. */
-import type { ResolvedStep } from "@floxy/shared";
+import type { LeasedStep, ResolvedStep } from "@floxy/shared";
 import { retryPolicyOf, taskOf } from "@floxy/shared";
 import type { CompensationContext, Logger } from "../handler/context.ts";
 
@@ -7,7 +7,7 @@ import type { CompensationContext, Logger } from "../handler/context.ts";
 export const contextOf = (step: ResolvedStep, signal: AbortSignal, logger: Logger): CompensationContext => {
   const { leased, graph } = step;
   const { instanceId, node, lane, attempt } = leased;
-  const effectKey = `${instanceId}/${node}`;
+  const effectKey = effectKeyOf(leased);
   return {
     instanceId,
     step: node,
@@ -25,6 +25,10 @@ export const contextOf = (step: ResolvedStep, signal: AbortSignal, logger: Logge
     cause: leased.cause ?? { code: "INTERNAL", message: "the cause is not known" },
   };
 };
+
+/** What a step's effect is called: the same in all attempts and for its compensation, another one in each run of the graph. */
+const effectKeyOf = ({ instanceId, node, run }: LeasedStep): string =>
+  run === 0 ? `${instanceId}/${node}` : `${instanceId}/${node}/${run}`;
 
 // The fields of an attempt on every line of its handler, whatever the logger is.
 const withFields = (logger: Logger, fields: object): Logger => {

@@ -1,15 +1,19 @@
 /** One attempt: a handler call under a lease, with its timeout and the signal that tells it to stop. */
 import type { AttemptResult, LeasedStep, ResolvedStep } from "@floxy/shared";
 import { defaultTimeoutMs, encodeOutput, FloxyError, isFloxyError, taskOf } from "@floxy/shared";
-import type { Logger } from "../handler/context.ts";
+import type { CompensationContext, Logger } from "../handler/context.ts";
 import type { AnyHandlerImplementation } from "../handler/implementation.ts";
+import type { InTransaction } from "../handler/transaction.ts";
 import { contextOf } from "./attempt-context.ts";
 import { failureOf, interrupted } from "./failure.ts";
+import type { AttemptTransaction, Transactions } from "./transactions.ts";
 
 /** What an attempt needs of its worker. */
 export interface AttemptEnvironment {
   readonly logger: Logger;
   readonly payloadLimit: number | undefined;
+  /** Where transactional handlers get their transactions. */
+  readonly transactions?: Pick<Transactions, "begin" | "discard"> | undefined;
 }
 
 /**
@@ -30,6 +34,7 @@ export class Attempt {
   readonly #interrupted: Promise<AttemptResult>;
   #interrupt: (result: AttemptResult) => void = () => {};
   #call: Promise<AttemptResult> | undefined;
+  #transaction: AttemptTransaction | undefined;
   #isCalled = false;
   #hasEnded = false;
 
@@ -53,9 +58,17 @@ export class Attempt {
     return this.step.leased;
   }
 
+  /** The transaction that its handler runs in, once it was begun. Whoever has the result must end it. */
+  get transaction(): AttemptTransaction | undefined {
+    return this.#transaction;
+  }
+
   /** Tells the handler to stop. The first reason stands; a handler that has ended is told nothing. */
   abort(reason: FloxyError): void {
-    if (!this.#hasEnded) this.#controller.abort(reason);
+    if (this.#hasEnded) return;
+    // The next attempt may wait for rows that its transaction has locked, and its result cannot count any more.
+    if (this.#isTransactional && reason.code === "LEASE_LOST") this.#interrupt(interrupted(reason, this.#isCalled));
+    this.#controller.abort(reason);
   }
 
   /** Ends the attempt although its handler goes on: whoever takes the step over need not wait for the lease to expire. */
@@ -79,7 +92,7 @@ export class Attempt {
     const timeoutMs = this.#timeoutMs();
     const startedAt = performance.now();
     const timer = setTimeout(() => this.giveUp(timeoutError(this.leased, timeoutMs)), Math.min(timeoutMs, maxTimerMs));
-    this.#call = this.#invoke(input.value);
+    this.#call = this.#invoke(input.value, timeoutMs);
     try {
       const result = await Promise.race([this.#call, this.#interrupted]);
       // A handler that kept the process busy was too late as well, although the timer could not say so.
@@ -96,16 +109,16 @@ export class Attempt {
   }
 
   // Never rejects.
-  async #invoke(input: unknown): Promise<AttemptResult> {
+  async #invoke(input: unknown, timeoutMs: number): Promise<AttemptResult> {
     const { signal } = this.#controller;
-    const { logger, payloadLimit } = this.#environment;
+    const { payloadLimit } = this.#environment;
     const onCall = (): void => {
       // Checking the input may have taken its time.
       signal.throwIfAborted();
       this.#isCalled = true;
     };
     try {
-      const output = await this.#handler.invoke(input, contextOf(this.step, signal, logger), onCall);
+      const output = await this.#handler.invoke(input, await this.#context(timeoutMs), onCall);
       const what = `the output of handler '${this.#handler.name}'`;
       return { kind: "completed", output: encodeOutput(output, what, payloadLimit) };
     } catch (error) {
@@ -115,6 +128,26 @@ export class Attempt {
     } finally {
       this.#hasEnded = true;
     }
+  }
+
+  async #context(timeoutMs: number): Promise<CompensationContext> {
+    const { signal } = this.#controller;
+    const { logger, transactions } = this.#environment;
+    const context = contextOf(this.step, signal, logger);
+    if (!this.#isTransactional || transactions === undefined) return context;
+    const transaction = await transactions.begin(timeoutMs, signal);
+    if (signal.aborted) {
+      // Whoever ends the attempt has looked for it already.
+      await transactions.discard(transaction);
+      throw signal.reason;
+    }
+    this.#transaction = transaction;
+    const inTransaction: CompensationContext & InTransaction = { ...context, transaction: transaction.client };
+    return inTransaction;
+  }
+
+  get #isTransactional(): boolean {
+    return this.#handler.options.transactional === true;
   }
 
   #timeoutMs(): number {

@@ -99,13 +99,13 @@ export class Claimer {
     const { db, running, workerId, leaseMs, onLeased } = this.#options;
     this.#arrived = false;
     const offer = running.offer();
-    const { handlers } = offer;
+    const { handlers, transactionalLimit } = offer;
     this.#awaitsSlot = true;
     if (handlers.length === 0) return this.#looked(false);
     // Taken before the statement is sent, so that it can only be earlier than the database's own time.
     const leaseUntil = performance.now() + leaseMs;
     const limit = Math.min(offer.limit, batchLimit);
-    const leased = await claim(db, { handlers, limit, workerId, leaseMs });
+    const leased = await claim(db, { handlers, limit, transactionalLimit, workerId, leaseMs });
     const mayBeMore = mayHaveLeft(offer, limit, leased);
     this.#awaitsSlot = mayBeMore || offer.isPartial;
     if (leased.length > 0) {
@@ -136,8 +136,15 @@ export class Claimer {
 }
 
 /** Whether the look took all that it could of anything, so that there may be more. */
-const mayHaveLeft = ({ handlers }: Offer, limit: number, leased: readonly LeasedStep[]): boolean => {
+const mayHaveLeft = (
+  { handlers, transactionalLimit }: Offer,
+  limit: number,
+  leased: readonly LeasedStep[],
+): boolean => {
   if (leased.length >= limit) return true;
+  const transactional = new Set(handlers.filter((one) => one.transactional).map(({ handler }) => handler));
+  const inTransactions = leased.filter(({ handler }) => transactional.has(handler)).length;
+  if (transactionalLimit !== undefined && inTransactions >= transactionalLimit) return true;
   const taken = new Map<string, number>();
   for (const { handler } of leased) taken.set(handler, (taken.get(handler) ?? 0) + 1);
   return handlers.some(({ handler, slots }) => (taken.get(handler) ?? 0) >= slots);

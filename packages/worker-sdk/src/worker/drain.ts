@@ -6,6 +6,7 @@ import type { LeaseKeeper } from "./lease-keeper.ts";
 import type { ResolvedWorkerOptions } from "./options.ts";
 import type { Running } from "./running.ts";
 import type { Settler } from "./settler.ts";
+import type { Transactions } from "./transactions.ts";
 
 /** The parts of a worker. */
 export interface DrainParams {
@@ -16,7 +17,8 @@ export interface DrainParams {
   readonly keeper: LeaseKeeper;
   readonly listener: Listener | undefined;
   readonly notifier: Notifier;
-  readonly databases: readonly Database[];
+  readonly transactions: Transactions | undefined;
+  readonly databases: readonly Pick<Database, "close">[];
 }
 
 /** The least time that the database gets for its last answers, in milliseconds. */
@@ -27,7 +29,7 @@ const farewellMs = 1_000;
  * connections. Leases are extended until the last result is written. Never rejects.
  */
 export const drain = async (params: DrainParams): Promise<void> => {
-  const { running, claimer, settler, keeper, listener, notifier, databases, options } = params;
+  const { running, claimer, settler, keeper, listener, notifier, transactions, databases, options } = params;
   const { drainMs, graceMs, logger } = options;
   const patienceMs = Math.max(graceMs, farewellMs);
   // A claim that is under way may still lease something, which is then given back.
@@ -42,6 +44,7 @@ export const drain = async (params: DrainParams): Promise<void> => {
   const written = Promise.all([lookedLast, running.settled()]).then(() => settler.flushed());
   if (!(await within(patienceMs, written))) {
     settler.giveUp();
+    transactions?.giveUp();
     // Not for the last look: a connection through which nothing comes back would keep it for as long as a query may take.
     await running.settled().then(() => settler.flushed());
   }

@@ -10,6 +10,7 @@ const timerLimitMs = 2_147_483_647;
 /** Numbers with their least and most. */
 const ranges = [
   ["concurrency", 1, 10_000],
+  ["transactionalConcurrency", 1, 1_000],
   ["leaseMs", 10, timerLimitMs],
   ["pollIntervalMs", 10, timerLimitMs / 2],
   ["drainMs", 0, timerLimitMs],
@@ -49,7 +50,7 @@ const checkHandlers = (handlers: unknown): Problem[] => {
     const isRepeated = seen.has(name);
     seen.add(name);
     const what = `handler ${quote(String(name))}`;
-    const { concurrency } = (options ?? {}) as { readonly concurrency?: unknown };
+    const { concurrency, transactional } = (options ?? {}) as Partial<Record<"concurrency" | "transactional", unknown>>;
     return [
       ...checkName("handler", name, `${path}.name`),
       ...(isRepeated ? [problem(path, `${what} is given twice`)] : []),
@@ -57,6 +58,9 @@ const checkHandlers = (handlers: unknown): Problem[] => {
         ? []
         : [problem(path, `${what} is a contract without an implementation: give contract.implement(…)`)]),
       ...checkInteger(`concurrency of ${what}`, concurrency, 1, 10_000, `${path}.options.concurrency`),
+      ...(transactional === undefined || typeof transactional === "boolean"
+        ? []
+        : [problem(`${path}.options.transactional`, `transactional of ${what} must be true or false`)]),
     ];
   });
 };

@@ -10,6 +10,11 @@ export interface WorkerOptions {
   readonly handlers: readonly AnyHandlerImplementation[];
   /** How many handlers run at the same time. Default 100. Compensations have a tenth more, at least one, to themselves. */
   readonly concurrency?: number | undefined;
+  /**
+   * How many transactional handlers run at the same time: each holds a connection to the database. Default 5, or
+   * `concurrency` if that is less. Transactional compensations have a tenth more, at least one, to themselves.
+   */
+  readonly transactionalConcurrency?: number | undefined;
   /** How long a lease lasts unless it is extended, in milliseconds: how long others wait for a worker that died. Default 30,000. */
   readonly leaseMs?: number | undefined;
   /**

@@ -11,11 +11,13 @@ import type { ResolvedWorkerOptions, WorkerOptions } from "./options.ts";
  */
 export const resolveOptions = (options: WorkerOptions): ResolvedWorkerOptions => {
   assertOptions(options);
+  const { concurrency = 100 } = options;
   const name = options.name ?? hostname().replaceAll(/[^A-Za-z0-9_.:-]/g, "-");
   return {
     connectionString: options.connectionString,
     handlers: new Map(options.handlers.map((handler) => [handler.name, handler])),
-    concurrency: options.concurrency ?? 100,
+    concurrency,
+    transactionalConcurrency: Math.min(options.transactionalConcurrency ?? 5, concurrency),
     leaseMs: options.leaseMs ?? 30_000,
     pollIntervalMs: options.pollIntervalMs ?? 1_000,
     drainMs: options.drainMs ?? 20_000,

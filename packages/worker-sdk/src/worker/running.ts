@@ -4,9 +4,11 @@ import type { Attempt } from "./attempt.ts";
 
 /** What a look at the queue may take. */
 export interface Offer {
-  readonly handlers: readonly { readonly handler: string; readonly slots: number }[];
+  readonly handlers: readonly { readonly handler: string; readonly slots: number; readonly transactional: boolean }[];
   /** The most steps over all handlers. */
   readonly limit: number;
+  /** The most steps over all transactional handlers; `undefined` when there are none. */
+  readonly transactionalLimit: number | undefined;
   /** Whether handlers without a free slot were left out: the look then says nothing about their steps. */
   readonly isPartial: boolean;
 }
@@ -20,16 +22,28 @@ interface Wait {
 export class Running {
   /** The most attempts at a time: the common slots, and a tenth more, at least one, that are kept for compensations. */
   readonly limit: number;
+  /** As {@link limit}, of those whose handlers are transactional: how many connections they need. */
+  readonly transactionalLimit: number;
   readonly #handlers: ReadonlyMap<string, AnyHandlerImplementation>;
   readonly #concurrency: number;
+  readonly #transactionalConcurrency: number;
   readonly #attempts = new Set<Attempt>();
   readonly #countOf = new Map<string, number>();
   #waits: readonly Wait[] = [];
 
-  constructor(handlers: ReadonlyMap<string, AnyHandlerImplementation>, concurrency: number) {
+  constructor(
+    handlers: ReadonlyMap<string, AnyHandlerImplementation>,
+    concurrency: number,
+    transactionalConcurrency = concurrency,
+  ) {
+    const transactional = [...handlers.values()].filter(isTransactional);
     this.#handlers = handlers;
     this.#concurrency = concurrency;
-    this.limit = concurrency + Math.ceil(concurrency / 10);
+    this.#transactionalConcurrency = transactionalConcurrency;
+    this.limit = withReserve(concurrency);
+    if (transactional.length === 0) this.transactionalLimit = 0;
+    else if (transactional.every(({ kind }) => kind === "handler")) this.transactionalLimit = transactionalConcurrency;
+    else this.transactionalLimit = withReserve(transactionalConcurrency);
   }
 
   /** The attempts that hold a slot. */
@@ -47,14 +61,35 @@ export class Running {
     const { free } = this;
     // Compensations come first in the queue and take common slots too; the reserve is theirs when those are all taken.
     const limit = free > 0 ? free : this.limit - this.#attempts.size;
+    const connections = this.#offerConnections(free > 0);
     const handlers = [...this.#handlers.values()]
-      .filter(({ kind }) => free > 0 || kind === "compensation")
-      .map(({ name, options: { concurrency = Number.POSITIVE_INFINITY } }) => ({
+      .filter(({ kind, ...one }) => {
+        if (kind === "compensation") return true;
+        return isTransactional(one) ? connections.forAll : free > 0;
+      })
+      .map(({ name, options }) => ({
         handler: name,
-        slots: Math.min(limit, concurrency - (this.#countOf.get(name) ?? 0)),
+        slots: Math.min(
+          isTransactional({ options }) ? Math.min(limit, connections.limit) : limit,
+          (options.concurrency ?? Number.POSITIVE_INFINITY) - (this.#countOf.get(name) ?? 0),
+        ),
+        transactional: isTransactional({ options }),
       }))
       .filter(({ slots }) => slots > 0);
-    return { handlers, limit, isPartial: handlers.length < this.#handlers.size };
+    const transactionalLimit = handlers.some(({ transactional }) => transactional) ? connections.limit : undefined;
+    return { handlers, limit, transactionalLimit, isPartial: handlers.length < this.#handlers.size };
+  }
+
+  /** How many more transactional steps can be taken, and whether of all kinds or of compensations alone. */
+  #offerConnections(isSlotFree: boolean): { readonly limit: number; readonly forAll: boolean } {
+    let taken = 0;
+    for (const [name, count] of this.#countOf) {
+      const handler = this.#handlers.get(name);
+      if (handler !== undefined && isTransactional(handler)) taken += count;
+    }
+    const free = this.#transactionalConcurrency - taken;
+    if (isSlotFree && free > 0) return { limit: free, forAll: true };
+    return { limit: this.transactionalLimit - taken, forAll: false };
   }
 
   /** Takes a slot. */
@@ -104,3 +139,9 @@ export class Running {
     this.#countOf.set(handler, (this.#countOf.get(handler) ?? 0) + change);
   }
 }
+
+/** A number of slots with those that are kept for compensations besides. */
+const withReserve = (slots: number): number => slots + Math.ceil(slots / 10);
+
+const isTransactional = ({ options }: Pick<AnyHandlerImplementation, "options">): boolean =>
+  options.transactional === true;

@@ -3,7 +3,16 @@
  * are of one when the worker is idle, and grow by themselves under load; no timer is involved.
  */
 import type { Database, FinishedAttempt, Hints } from "@floxy/shared";
-import { FloxyError, isFloxyError, isTransient, noHints, retryPolicyOf, settleAttempts, taskOf } from "@floxy/shared";
+import {
+  FloxyError,
+  isFloxyError,
+  isTransient,
+  noHints,
+  retryPolicyOf,
+  settleAttempts,
+  settleWithin,
+  taskOf,
+} from "@floxy/shared";
 import type { Batcher } from "../calls/batcher.ts";
 import { createBatcher, fulfilled } from "../calls/batcher.ts";
 import { retryTransient } from "../calls/retry.ts";
@@ -12,6 +21,8 @@ import type { Logger } from "../handler/context.ts";
 /** An attempt with its result, and whom to tell if another attempt can follow at once. */
 export interface SettledAttempt extends FinishedAttempt {
   readonly handler: string;
+  /** Whether it may have been written already, by a transaction whose COMMIT was not answered and may still be under way. */
+  readonly isInDoubt?: boolean;
 }
 
 /** What settling needs of its worker. */
@@ -53,7 +64,8 @@ export class Settler {
    * the lease had been lost, or it was given up.
    */
   async settle(attempt: SettledAttempt): Promise<void> {
-    const written = this.#batcher.add(attempt);
+    // One in doubt may have to wait for that transaction, and nobody should have to wait with it.
+    const written = attempt.isInDoubt === true ? this.#write([attempt]) : this.#batcher.add(attempt);
     this.#open.add(written);
     await written.finally(() => this.#open.delete(written));
   }
@@ -87,7 +99,11 @@ export class Settler {
   async #writeOnce(attempts: readonly SettledAttempt[]): Promise<void> {
     const { db, workerId, random, logger, onHints } = this.#options;
     const hints = noHints();
-    const results = await settleAttempts(db, { attempts, workerId, hints, random });
+    const [only] = attempts;
+    const results =
+      only?.isInDoubt === true
+        ? [await db.transaction((tx) => settleWithin(tx, only, { workerId, hints, random }))]
+        : await settleAttempts(db, { attempts, workerId, hints, random });
     for (const [index, attempt] of attempts.entries()) {
       if (results[index] === "lost") logger.warn(fieldsOf(attempt), "the lease was lost; the result was refused");
       else if (results[index] === "settled" && isReadyAgain(attempt)) hints.ready.add(attempt.handler);

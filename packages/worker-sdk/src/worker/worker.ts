@@ -1,11 +1,12 @@
 /** The worker: what a service embeds to run its own handlers. */
-import type { Database, Hints, Listener, Notifier, ResolvedStep } from "@floxy/shared";
+import type { Database, Hints, Listener, Notifier, ResolvedStep, TransactionPool } from "@floxy/shared";
 import {
   assertMigrated,
   createGraphCache,
   createNotifier,
   FloxyError,
   openDatabase,
+  openTransactionPool,
   publishHints,
 } from "@floxy/shared";
 import pLimit from "p-limit";
@@ -22,6 +23,7 @@ import type { ReturnedStep } from "./resolver.ts";
 import { released } from "./resolver.ts";
 import { Running } from "./running.ts";
 import { Settler } from "./settler.ts";
+import { Transactions } from "./transactions.ts";
 
 /**
  * Leases steps whose handlers it has, runs them, and settles their results. Make one for each service, call
@@ -37,6 +39,9 @@ export class Worker {
   readonly #running: Running;
   readonly #claimer: Claimer;
   readonly #settler: Settler;
+  /** Only with transactional handlers. They have connections of their own, because they keep them for long. */
+  readonly #transactionPool: TransactionPool | undefined;
+  readonly #transactions: Transactions | undefined;
   readonly #keeper: LeaseKeeper;
   readonly #limit: ReturnType<typeof pLimit>;
   #forgetSignals: (() => void) | undefined;
@@ -49,7 +54,7 @@ export class Worker {
    */
   constructor(options: WorkerOptions) {
     const resolved = resolveOptions(options);
-    const { connectionString, schema, prepare, handlers, concurrency, leaseMs, workerId, logger } = resolved;
+    const { connectionString, schema, prepare, handlers, leaseMs, workerId, logger } = resolved;
     const { random } = Math;
     const onError = (error: unknown): void => logger.warn({ error }, "a connection failed in the background");
     const common = { connectionString, schema, prepare, applicationName: `floxy worker ${workerId}`, onError };
@@ -66,9 +71,16 @@ export class Worker {
     this.#db = db;
     this.#leaseDb = leaseDb;
     this.#notifier = createNotifier({ db, onError });
-    this.#running = new Running(handlers, concurrency);
+    this.#running = new Running(handlers, resolved.concurrency, resolved.transactionalConcurrency);
     this.#limit = pLimit(this.#running.limit);
-    this.#settler = new Settler({ db, workerId, logger, random, onHints: (hints) => this.#publish(hints) });
+    const onHints = (hints: Hints): void => this.#publish(hints);
+    this.#settler = new Settler({ db, workerId, logger, random, onHints });
+    const maxConnections = this.#running.transactionalLimit;
+    if (maxConnections > 0) {
+      const pool = openTransactionPool({ ...common, maxConnections }, db);
+      this.#transactionPool = pool;
+      this.#transactions = new Transactions({ pool, workerId, logger, random, onHints });
+    }
     this.#keeper = new LeaseKeeper({ db: leaseDb, running: this.#running, leaseMs, logger });
     this.#claimer = new Claimer({
       ...resolved,
@@ -149,7 +161,8 @@ export class Worker {
       keeper: this.#keeper,
       listener: this.#listener,
       notifier: this.#notifier,
-      databases: [this.#db, this.#leaseDb],
+      transactions: this.#transactions,
+      databases: [this.#db, this.#leaseDb, ...(this.#transactionPool === undefined ? [] : [this.#transactionPool])],
     });
     this.#forgetSignals?.();
   }
@@ -161,7 +174,8 @@ export class Worker {
       this.#return(released(step.leased));
       return;
     }
-    const attempt = new Attempt(step, handler, this.#options, leaseUntil);
+    const environment = { ...this.#options, transactions: this.#transactions };
+    const attempt = new Attempt(step, handler, environment, leaseUntil);
     this.#running.add(attempt);
     void this.#limit(() => this.#run(attempt));
   }
@@ -174,7 +188,10 @@ export class Worker {
   async #run(attempt: Attempt): Promise<void> {
     const result = await attempt.run();
     const { leased, graph } = attempt.step;
-    await this.#settler.settle({ ...leased, graph, result });
+    const settled = { ...leased, graph, result };
+    const left =
+      attempt.transaction === undefined ? settled : await this.#transactions?.end(attempt.transaction, settled);
+    if (left !== undefined) await this.#settler.settle(left);
     this.#running.settle(attempt);
     // A handler that goes on after its time was up still uses the service: its slot is not given away.
     await attempt.ended();

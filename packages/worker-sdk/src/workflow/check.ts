@@ -17,11 +17,11 @@ export type CheckUnused<Name extends string, Used extends string> = Name extends
 export type FreeName<Name extends string, Used extends string> = Name extends Used ? TakenName<Name> : Name;
 
 /** The names of a node and of what comes with it, or the sentence for those that are taken. */
-export type FreeNames<Name extends string, More extends string, Used extends string> = [
-  Extract<Name | More, Used>,
-] extends [never]
-  ? Name
-  : TakenName<Extract<Name | More, Used>>;
+export type FreeNames<Name extends string, More extends string, Used extends string> = Name extends Used
+  ? TakenName<Name>
+  : [Extract<More, Used>] extends [never]
+    ? Name
+    : TakenName<Extract<More, Used>>;
 
 /** A name as far as it is known. One that is made at run time is only checked then, and must not stand for all names. */
 export type Known<Name extends string> = string extends Name ? never : Name;

@@ -46,10 +46,15 @@ type DecidedEach<Input, D> = Input extends NoObject
     ? Redecided<Input, Input["decision"], D>
     : Input & { readonly decision: D };
 
-/** A decision takes the place of the one before; where both are of one type, nothing is put on top of the other. */
-type Redecided<Input, Before, D> = [Before, D] extends [D, Before]
-  ? Input
-  : Omit<Input, "decision"> & { readonly decision: D };
+/**
+ * A decision takes the place of the one before. That one is taken out of the intersection that it came in, so that the type
+ * does not grow with each decision; `Omit` is only for a field that the data itself has.
+ */
+type Redecided<Input, Before, D> = Input extends infer Data & { readonly decision: Before }
+  ? "decision" extends keyof Data
+    ? Omit<Input, "decision"> & { readonly decision: D }
+    : Data & { readonly decision: D }
+  : never;
 
 /** What people are shown: what is passed on to the node, or what its mapping makes. */
 export type Shown<M, Value> = [M] extends [NoMapping] ? Value : Plain<Filled<M>>;

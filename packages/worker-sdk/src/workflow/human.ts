@@ -42,7 +42,7 @@ export interface HumanOptions<
    * What a rejection leads to, by default `rollback`. A function makes the way that is taken then; it stands on the
    * `then` side of a condition called `<name>.rejected` behind the node.
    */
-  readonly onReject?: Rule | ((rejected: Start) => Rejected);
+  readonly onReject?: Rule | ((rejected: NoInfer<Start>) => Rejected);
   /** Shown in the console. */
   readonly metadata?: JsonObject;
 }

@@ -101,7 +101,9 @@ export interface Sequence<
   fork<const Name extends string, B extends Readonly<Record<string, AnyFlow>>, const Rule extends JoinRule = "all">(
     name: FreeName<Name, Own | F["outer"]>,
     branches: {
-      readonly [K in keyof B]: (branch: BranchStart<F, Value, Certain, Own | Known<Name>>) => CheckedBranch<B, K>;
+      readonly [K in keyof B]: (
+        branch: NoInfer<BranchStart<F, Value, Certain, Own | Known<Name>>>,
+      ) => CheckedBranch<B, K>;
     },
     options?: JoinOptions<Rule>,
   ): Sequence<F, Joined<B, Rule>, Certain | CertainInBranches<B, Rule>, Own | Known<Name> | OwnOf<B[keyof B]>, Ends>;
@@ -128,8 +130,8 @@ export interface Sequence<
     name: FreeName<Name, Own | F["outer"]>,
     sides: {
       readonly when: When<Scope<F["input"], Value, Certain, Own | F["outer"]>>;
-      readonly then: (side: SideStart<F, Value, Certain, Own | Known<Name>>) => Then;
-      readonly else?: (side: SideStart<F, Value, Certain, Own | Known<Name>>) => CheckedElse<Then, Else>;
+      readonly then: (side: NoInfer<SideStart<F, Value, Certain, Own | Known<Name>>>) => Then;
+      readonly else?: (side: NoInfer<SideStart<F, Value, Certain, Own | Known<Name>>>) => CheckedElse<Then, Else>;
     },
   ): GoesOn<
     F,
@@ -156,7 +158,7 @@ export interface Sequence<
         Scope<F["input"], Value, Certain, Own | F["outer"]>,
         SideStart<F, Value, Certain, Own | Known<Name>>
       >;
-      readonly else?: (side: SideStart<F, Value, Certain, Own | Known<Name>>) => CheckedElse<C[number], Else>;
+      readonly else?: (side: NoInfer<SideStart<F, Value, Certain, Own | Known<Name>>>) => CheckedElse<C[number], Else>;
     },
   ): GoesOn<
     F,

@@ -9,7 +9,7 @@ export type SomeFlows = readonly [AnyFlow, ...AnyFlow[]];
 export type Cases<C extends readonly AnyFlow[], S, Start> = {
   readonly [I in keyof C]: {
     readonly when: When<S>;
-    readonly then: (side: Start) => Distinct<C[I], Extract<OwnOf<C[I]>, SharedNames<C>>>;
+    readonly then: (side: NoInfer<Start>) => Distinct<C[I], Extract<OwnOf<C[I]>, SharedNames<C>>>;
   };
 };
 

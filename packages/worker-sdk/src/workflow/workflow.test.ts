@@ -1,9 +1,11 @@
-import type { FloxyError } from "@floxy/shared";
+import type { FloxyError, JsonObject } from "@floxy/shared";
 import { isFloxyError } from "@floxy/shared";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { defineCompensation } from "../handler/compensation.ts";
 import { defineHandler } from "../handler/contract.ts";
+import type { AnySchema } from "../handler/schema.ts";
+import { typeOnly } from "../handler/schema.ts";
 import { greaterThan } from "./condition.ts";
 import { defineStep } from "./step.ts";
 import { workflow } from "./workflow.ts";
@@ -29,6 +31,12 @@ interface Untyped {
 }
 
 const untyped = start as unknown as Untyped;
+
+/** A schema whose JSON Schema is this. */
+const oddSchema = (document: JsonObject): AnySchema => {
+  const { "~standard": standard } = typeOnly<unknown>();
+  return { "~standard": { ...standard, jsonSchema: { input: () => document } } } as AnySchema;
+};
 
 const errorOf = (run: () => unknown): FloxyError | undefined => {
   try {
@@ -137,6 +145,60 @@ test("all options of a step and of its compensation are stored, and none that wa
   ]);
 });
 
+test("all options of a workflow are stored", () => {
+  const options = {
+    onFailure: "dlq",
+    compensate: "sequential",
+    deadlineMs: 1_000,
+    metadata: { team: "money" },
+  } as const;
+  const { definition } = workflow({ name: "order", version: 1, ...options })
+    .step(a)
+    .build();
+  expect(definition).toEqual({
+    format: 1,
+    name: "order",
+    version: 1,
+    ...options,
+    nodes: [{ kind: "task", name: "a", handler: "pass" }],
+  });
+});
+
+test("when a step is undone is stored with it", () => {
+  const step = defineStep("charge", chargeCard, { onFailure: refundCard, compensateOn: "completed" });
+  const [node] = start.step(step, { input: ({ input }) => ({ orderId: input.orderId, amount: 1 }) }).build()
+    .definition.nodes;
+  expect(node).toMatchObject({ compensateOn: "completed", compensation: { handler: "refund-card" } });
+});
+
+test("what the schema of a handler takes is stored with its step", () => {
+  const pay = defineHandler({ name: "pay", input: z.object({ amount: z.number().default(1) }) });
+  const [first, second] = workflow<{ amount: number }>({ name: "order", version: 1 })
+    .step(defineStep("pay", pay))
+    .step(defineStep("again", pay), { input: ({ input }) => input })
+    .build().definition.nodes;
+  const inputSchema = {
+    $schema: "https://json-schema.org/draft/2020-12/schema",
+    type: "object",
+    properties: { amount: { type: "number", default: 1 } },
+  };
+  expect(first).toEqual({ kind: "task", name: "pay", handler: "pay", inputSchema });
+  expect(second).toMatchObject({ inputSchema });
+});
+
+test("a handler's schema that Floxy cannot check is left out", () => {
+  const unsaid = z.object({ at: z.date() });
+  const odd = defineHandler({ name: "odd", input: oddSchema({ type: "object", if: {} }) });
+  const typed = defineHandler({ name: "typed", input: typeOnly<unknown>() });
+  const dated = defineHandler({ name: "dated", input: unsaid });
+  const { nodes } = workflow<z.infer<typeof unsaid>>({ name: "order", version: 1 })
+    .step(defineStep("dated", dated))
+    .step(defineStep("odd", odd))
+    .step(defineStep("typed", typed))
+    .build().definition;
+  expect(nodes).toEqual(["dated", "odd", "typed"].map((name) => ({ kind: "task", name, handler: name })));
+});
+
 test("parallel is a fork whose branches are called like their steps", () => {
   const { definition } = start.parallel("checks", [a, b]).build();
   expect(definition).toEqual(
@@ -236,6 +298,11 @@ test("only the outermost sequence can be built", () => {
 test("a compensation that was made for another handler is refused", () => {
   const error = errorOf(() => defineStep("ship", pass, { onFailure: refundCard as never }));
   expect(error?.message).toBe("step ship: the compensation undoes handler 'charge-card', and the step calls 'pass'");
+});
+
+test("compensateOn without a compensation is refused", () => {
+  const step = defineStep("a", pass, { compensateOn: "completed" as never });
+  expect(errorOf(() => untyped.step(step))?.problems).toMatchObject([{ path: "step a", code: "no_compensation" }]);
 });
 
 test("a mapping for a compensation that there is not is refused", () => {

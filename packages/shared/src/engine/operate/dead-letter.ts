@@ -78,8 +78,7 @@ export const discardStep = (db: Database, graphs: GraphCache, params: DeadLetter
     const reason = assertReason(params);
     const message = `step '${params.step}' was given up by ${params.requestedBy}: ${reason}. It had failed: ${error.message}`;
     const cause = { code: "DEAD_LETTER_DISCARDED", message } as const;
-    const payloads = new InstancePayloads();
-    return { decision: discard(loaded.graph, loaded.state, cause, payloads), node: params.step, data: { error } };
+    return { decision: discard(loaded.state, cause), node: params.step, data: { error } };
   });
 
 /** Calls a compensation of a dead letter again, with another input if one is given. Throws as {@link requeueStep}. */

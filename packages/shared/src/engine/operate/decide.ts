@@ -26,6 +26,7 @@ export interface DecideParams {
   /** What the form holds, if the node has one. */
   readonly form?: unknown;
   readonly payloadLimit?: number | undefined;
+  readonly actId?: string | undefined;
   readonly hints: Hints;
 }
 
@@ -45,7 +46,8 @@ export const decide = (db: Database, graphs: GraphCache, params: DecideParams): 
     throw new FloxyError("OPTION_INVALID", `a decision is "confirm" or "reject", not ${quote(String(kind))}`);
   }
   const formText = form === undefined ? null : encodePayload(form, "the form", params.payloadLimit);
-  const base = { instanceId: params.instanceId, hints: params.hints, requestedBy: by, reason: comment ?? undefined };
+  const { instanceId, hints, actId } = params;
+  const base = { instanceId, hints, actId, requestedBy: by, reason: comment ?? undefined };
   return operate(db, graphs, "decide", base, async (loaded, tx) => {
     const node = humanOf(loaded.graph, step);
     const voted = loaded.state.votes.get(step)?.find((vote) => vote.by === by);
@@ -55,7 +57,7 @@ export const decide = (db: Database, graphs: GraphCache, params: DecideParams): 
     if (voted !== undefined) throw conflict(step, by, voted.kind);
     assertOpen(loaded, node);
     if (kind === "confirm") assertForm(node, formText);
-    await insertVote(tx, { instanceId: params.instanceId, node: step, voter: by, kind, comment, form: formText });
+    await insertVote(tx, { instanceId, node: step, voter: by, kind, comment, form: formText });
     const data = { by, kind, ...(comment !== null && { comment }) };
     return { decision: { review: true }, node: step, data: { kind }, event: { type: "decision.made", data } };
   });

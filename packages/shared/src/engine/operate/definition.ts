@@ -1,7 +1,9 @@
 /** Acts on definitions: pausing and going on with their steps, deprecating versions. */
-import type { Database } from "../../store/executor.ts";
+import { hasDefinition } from "../../store/definition.ts";
+import type { Database, Executor } from "../../store/executor.ts";
 import {
   deletePause,
+  hasAct,
   holdPaused,
   insertAudit,
   insertPause,
@@ -11,6 +13,7 @@ import {
 import type { Act } from "../../vocabulary/act.ts";
 import { FloxyError } from "../../vocabulary/error.ts";
 import { assertName } from "../../vocabulary/name.ts";
+import { assertVersion } from "../graphs.ts";
 import type { Hints } from "../hints.ts";
 import { assertPerson, assertText } from "./operate.ts";
 
@@ -19,6 +22,8 @@ export interface DefinitionActParams {
   readonly name: string;
   readonly requestedBy: string;
   readonly reason?: string | undefined;
+  /** An id of this very act, so that a repeat of it answers as it did. */
+  readonly actId?: string | undefined;
   readonly hints: Hints;
 }
 
@@ -27,14 +32,14 @@ const batchSize = 5_000;
 
 /**
  * Pauses a definition: from now on no forward step of its instances is leased; what runs goes on to its end, and so do
- * compensations. Answers whether it was not paused before.
+ * compensations. Answers whether it was not paused before. Throws `DEFINITION_NOT_FOUND`.
  */
 export const pauseDefinition = async (db: Database, params: DefinitionActParams): Promise<boolean> => {
   const said = assertAct(params);
-  const paused = await db.transaction(async (tx) => {
-    if (!(await insertPause(tx, said))) return false;
-    await insertAudit(tx, [auditOf("pause", said, null)]);
-    return true;
+  const paused = await record(db, "pause", said, async (tx) => {
+    if (await hasDefinition(tx, said.name)) return insertPause(tx, said);
+    const message = `no definition '${said.name}' is registered, so there is nothing to pause`;
+    throw new FloxyError("DEFINITION_NOT_FOUND", message, { data: { name: said.name } });
   });
   // From the commit on nothing is leased; this only spares workers from passing over those steps again and again.
   while ((await holdPaused(db, batchSize)) === batchSize);
@@ -44,11 +49,7 @@ export const pauseDefinition = async (db: Database, params: DefinitionActParams)
 /** Goes on with a paused definition. Answers whether it was paused. */
 export const unpauseDefinition = async (db: Database, params: DefinitionActParams): Promise<boolean> => {
   const said = assertAct(params);
-  const resumed = await db.transaction(async (tx) => {
-    if (!(await deletePause(tx, said.name))) return false;
-    await insertAudit(tx, [auditOf("unpause", said, null)]);
-    return true;
-  });
+  const resumed = await record(db, "unpause", said, (tx) => deletePause(tx, said.name));
   let released: number;
   do {
     const batch = await releaseHeld(db, batchSize);
@@ -68,30 +69,45 @@ export const deprecateDefinition = (
 ): Promise<boolean> => {
   const said = assertAct(params);
   const { version, deprecated = true } = params;
-  return db.transaction(async (tx) => {
+  assertVersion(version);
+  return record(db, deprecated ? "deprecate" : "undeprecate", { ...said, version }, async (tx) => {
     const found = await updateDeprecated(tx, { name: said.name, version, deprecated });
-    if (found === undefined) {
-      const message = `definition '${said.name}' version ${version} is not registered`;
-      throw new FloxyError("DEFINITION_NOT_FOUND", message, { data: { name: said.name, version } });
-    }
-    if (found.before === deprecated) return false;
-    await insertAudit(tx, [auditOf(deprecated ? "deprecate" : "undeprecate", said, version)]);
-    return true;
+    if (found !== undefined) return found.before !== deprecated;
+    const message = `definition '${said.name}' version ${version} is not registered`;
+    throw new FloxyError("DEFINITION_NOT_FOUND", message, { data: { name: said.name, version } });
   });
 };
 
+/** Makes a change and records it; answers whether it did, now or when this very act was asked for before. */
+const record = (
+  db: Database,
+  act: Act,
+  said: Said & { readonly version?: number },
+  change: (tx: Executor) => Promise<boolean>,
+): Promise<boolean> =>
+  db.transaction(async (tx) => {
+    if (await wasDoneBefore(tx, said)) return true;
+    // An earlier try may just be committing; the change has waited for it.
+    if (!(await change(tx))) return wasDoneBefore(tx, said);
+    const { actId, name, requestedBy, reason, version = null } = said;
+    const nowhere = { instanceId: null, node: null, data: null };
+    const definition = { definitionName: name, definitionVersion: version };
+    await insertAudit(tx, [{ ...nowhere, ...definition, actId, act, requestedBy, reason }]);
+    return true;
+  });
+
+const wasDoneBefore = async (tx: Executor, { actId }: Said): Promise<boolean> =>
+  actId !== null && (await hasAct(tx, actId));
+
 interface Said {
+  readonly actId: string | null;
   readonly name: string;
   readonly requestedBy: string;
   readonly reason: string | null;
 }
 
-const assertAct = ({ name, requestedBy, reason }: Omit<DefinitionActParams, "hints">): Said => {
+const assertAct = ({ name, requestedBy, reason, actId }: Omit<DefinitionActParams, "hints">): Said => {
   assertName("definition", name);
-  return { name, requestedBy: assertPerson("requestedBy", requestedBy), reason: assertText("reason", reason) };
-};
-
-const auditOf = (act: Act, { name, requestedBy, reason }: Said, definitionVersion: number | null) => {
-  const nowhere = { instanceId: null, node: null, data: null };
-  return { ...nowhere, act, definitionName: name, definitionVersion, requestedBy, reason };
+  const who = assertPerson("requestedBy", requestedBy);
+  return { actId: actId ?? null, name, requestedBy: who, reason: assertText("reason", reason) };
 };

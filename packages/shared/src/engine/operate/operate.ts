@@ -8,7 +8,7 @@ import type { NewEvent } from "../../store/event.ts";
 import { appendEvents } from "../../store/event.ts";
 import type { Database, Executor } from "../../store/executor.ts";
 import { statesOf } from "../../store/instance.ts";
-import { insertAudit } from "../../store/operator.ts";
+import { hasAct, insertAudit } from "../../store/operator.ts";
 import type { Act } from "../../vocabulary/act.ts";
 import { FloxyError } from "../../vocabulary/error.ts";
 import type { EventType } from "../../vocabulary/event.ts";
@@ -30,6 +30,8 @@ export interface OperateParams {
   readonly requestedBy: string;
   /** Why; kept for the audit, and shown where it explains something. */
   readonly reason?: string | undefined;
+  /** An id of this very act, so that it is done once when its answer was lost and it is asked for again. */
+  readonly actId?: string | undefined;
   /** Collects what is worth telling others once this has been committed. */
   readonly hints: Hints;
 }
@@ -64,22 +66,39 @@ export const operate = async (
   params: OperateParams,
   perform: (loaded: Loaded, tx: Executor) => Promise<ActOutcome | null> | ActOutcome | null,
 ): Promise<Operated> => {
-  const { instanceId, hints } = params;
+  const { instanceId, hints, actId = null } = params;
   const requestedBy = assertPerson("requestedBy", params.requestedBy);
   const reason = assertText("reason", params.reason);
   return db.transaction(async (tx) => {
     const loaded = await loadOne(tx, graphs, instanceId);
+    if (actId !== null && (await hasAct(tx, actId))) return doneBefore(loaded, hints);
     const outcome = await perform(loaded, tx);
     if (outcome === null) return { instanceId, status: loaded.state.status, changed: false };
     const { node = null, data, event, inputs, decision } = outcome;
     const { name, version } = loaded.graph.definition;
-    const said = { act, instanceId, node, definitionName: name, definitionVersion: version, requestedBy, reason };
+    const said = {
+      actId,
+      act,
+      instanceId,
+      node,
+      definitionName: name,
+      definitionVersion: version,
+      requestedBy,
+      reason,
+    };
     await insertAudit(tx, [{ ...said, data: data === undefined ? null : JSON.stringify(data) }]);
     await appendEvents(tx, event === undefined ? [] : [eventOf(instanceId, node, event)]);
     await applyAndReview(tx, graphs, { ...loaded, decision, ...(inputs && { inputs }) }, hints);
     const [after] = await statesOf(tx, [instanceId]);
     return { instanceId, status: after?.status ?? loaded.state.status, changed: true };
   });
+};
+
+// Its answer was lost, and with it the hints. What they would have said of the queue is found by polling.
+const doneBefore = ({ instanceId, state: { status } }: Loaded, hints: Hints): Operated => {
+  hints.review = true;
+  if (isTerminal(status)) hints.finished.add(instanceId);
+  return { instanceId, status, changed: true };
 };
 
 /** Locks an instance with its queue and loads it. Throws `INSTANCE_NOT_FOUND`. */

@@ -20,6 +20,7 @@ export interface SignalParams {
   /** Who sends it; kept for the audit. */
   readonly sentBy: string;
   readonly payloadLimit?: number | undefined;
+  readonly actId?: string | undefined;
   readonly hints: Hints;
 }
 
@@ -29,12 +30,12 @@ export interface SignalParams {
  * that cannot be stored.
  */
 export const sendSignal = (db: Database, graphs: GraphCache, params: SignalParams): Promise<Operated> => {
-  const { instanceId, name, hints } = params;
+  const { instanceId, name, actId, hints } = params;
   assertName("signal", name);
   const sentBy = assertPerson("sentBy", params.sentBy);
   const signalId = assertPerson("signalId", params.signalId ?? newId());
   const payload = encodePayload(params.payload ?? null, "the payload", params.payloadLimit);
-  return operate(db, graphs, "signal", { instanceId, requestedBy: sentBy, hints }, async (loaded, tx) => {
+  return operate(db, graphs, "signal", { instanceId, requestedBy: sentBy, actId, hints }, async (loaded, tx) => {
     assertGoingOn(loaded, "sent a signal");
     if (!(await insertSignal(tx, { instanceId, signalId, name, payload, sentBy }))) return null;
     const data = { name, signalId };

@@ -3,7 +3,6 @@ import { abort, cancel } from "../../core/operate.ts";
 import type { Database } from "../../store/executor.ts";
 import type { ErrorCode, StepError } from "../../vocabulary/error.ts";
 import type { GraphCache } from "../graphs.ts";
-import { InstancePayloads } from "../payloads.ts";
 import type { Operated, OperateParams } from "./operate.ts";
 import { assertGoingOn, operate } from "./operate.ts";
 
@@ -13,12 +12,10 @@ import { assertGoingOn, operate } from "./operate.ts";
  */
 export const cancelInstance = (db: Database, graphs: GraphCache, params: OperateParams): Promise<Operated> =>
   operate(db, graphs, "cancel", params, (loaded) => {
-    const { graph, state } = loaded;
+    const { state } = loaded;
     assertGoingOn(loaded, "cancelled");
     if (state.status === "cancelling" || state.pausedFrom === "cancelling") return null;
-    return {
-      decision: cancel(graph, state, causeOf("INSTANCE_CANCELLED", "cancelled", params), new InstancePayloads()),
-    };
+    return { decision: cancel(state, causeOf("INSTANCE_CANCELLED", "cancelled", params)) };
   });
 
 /**

@@ -70,6 +70,8 @@ CREATE TABLE {{schema}}.signal (
 
 CREATE TABLE {{schema}}.audit (
   audit_id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  -- Made by whoever asked for the act: when the answer was lost, and it is asked for again, it is not done twice.
+  act_id             text COLLATE "C",
   act                text NOT NULL,
   instance_id        text COLLATE "C",
   node               text COLLATE "C",
@@ -81,6 +83,7 @@ CREATE TABLE {{schema}}.audit (
   created_at         timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX audit_instance ON {{schema}}.audit (instance_id, audit_id);
+CREATE UNIQUE INDEX audit_act ON {{schema}}.audit (act_id) WHERE act_id IS NOT NULL;
 
 CREATE TABLE {{schema}}.pause (
   definition_name text COLLATE "C" PRIMARY KEY,
@@ -91,6 +94,6 @@ CREATE TABLE {{schema}}.pause (
 COMMENT ON TABLE {{schema}}.pause IS 'Definitions of which no forward step is leased.';
 
 ALTER TABLE {{schema}}.dead_letter
-  ADD COLUMN definition_name text COLLATE "C",
+  -- The handler that was called; null of a node that calls none.
   ADD COLUMN handler text COLLATE "C";
 CREATE INDEX dead_letter_created ON {{schema}}.dead_letter (created_at, instance_id, node);

@@ -1,0 +1,1 @@
+export { createMemoryDatabase, type MemoryDatabase, type MemoryOptions } from "./database.ts";
