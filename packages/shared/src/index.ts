@@ -8,6 +8,7 @@ export { evaluateMapping } from "./definition/mapping.ts";
 export type {
   DefinitionJson,
   EndJson,
+  ForkJson,
   HumanJson,
   JoinRule,
   JsonSchema,
@@ -92,7 +93,9 @@ export type { Lane, Outcome } from "./vocabulary/status.ts";
 export {
   type InstanceStatus,
   instanceStatuses,
+  instanceTransitions,
   isTerminal,
   type StepStatus,
+  stepTransitions,
   type TerminalStatus,
 } from "./vocabulary/status.ts";

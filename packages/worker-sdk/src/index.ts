@@ -1,4 +1,7 @@
 export {
+  type AuditRow,
+  type DeadLetterView,
+  type DecisionView,
   type DefinitionJson,
   type ErrorCode,
   type EventRow,
@@ -8,10 +11,13 @@ export {
   type InstanceSummary,
   type InstanceView,
   isFloxyError,
+  type KeptSignalView,
+  type Operated,
   type Problem,
   type StepError,
   type StepStatus,
   type StepView,
+  type VoteView,
 } from "@floxy/shared";
 export {
   type DrizzleSql,
@@ -33,10 +39,23 @@ export {
   type PruneOptions,
   pruneBarrier,
 } from "./barrier/table.ts";
+export type {
+  ActOptions,
+  DecideOptions,
+  ReasonedOptions,
+  ReprioritiseOptions,
+  RequeueOptions,
+  ResolveOptions,
+  ResumeOptions,
+  SignalOptions,
+} from "./client/act-options.ts";
+export type { AuditOptions, AuditPage } from "./client/audit.ts";
 export { FloxyClient } from "./client/client.ts";
+export type { DeadLetter, DeadLetterPage, DeadLettersOptions } from "./client/dead-letters.ts";
 export type { InstanceHandle } from "./client/handle.ts";
 export type { EventsOptions, FollowOptions } from "./client/history.ts";
 export type { InstancePage, ListOptions } from "./client/list.ts";
+export type { DefinitionActed, Operator } from "./client/operator.ts";
 export type { ClientOptions } from "./client/options.ts";
 export type { Registrable } from "./client/registrar.ts";
 export type { StartOptions } from "./client/start.ts";
@@ -80,13 +99,19 @@ export {
   notEqual,
   or,
 } from "./workflow/condition.ts";
+export type { Decision, DecisionKind, Vote } from "./workflow/decision.ts";
+export type { Ended } from "./workflow/ended.ts";
 export type { OptionalRef } from "./workflow/expression.ts";
 export { expr, optional, required } from "./workflow/expression.ts";
 export type { Frame } from "./workflow/flow.ts";
+export type { HumanOptions } from "./workflow/human.ts";
+export type { JoinOptions } from "./workflow/join.ts";
 export type { Ref } from "./workflow/ref.ts";
+export type { SavepointOptions } from "./workflow/savepoint.ts";
 export type { Scope } from "./workflow/scope.ts";
 export type { Sequence } from "./workflow/sequence.ts";
 export type { CompensationOptions, StepHandle, StepOptions } from "./workflow/step.ts";
 export { defineStep } from "./workflow/step.ts";
+export type { SignalNodeOptions, SleepOptions } from "./workflow/wait.ts";
 export type { WorkflowStart } from "./workflow/workflow.ts";
 export { workflow } from "./workflow/workflow.ts";

@@ -57,6 +57,8 @@ export interface Account {
   readonly nodes: Map<string, NodeAccount>;
   /** The last token of a lease of each node. */
   readonly tokens: Map<string, number>;
+  /** The tokens under which something was written. */
+  readonly settled: Set<number>;
   /** When each node was settled, in steps of the simulation: what has one number was settled at one moment. */
   readonly moments: Map<string, number>;
   /** Counts the steps of the simulation. */
@@ -81,6 +83,7 @@ export const openAccount = (instanceId: string, order: Order, sample: Sample, in
   told: { sample, input, outputs: new Map(), replaced: new Map(), sides: new Map() },
   nodes: new Map(),
   tokens: new Map(),
+  settled: new Set(),
   moments: new Map(),
   moment: 0,
   status: "running",

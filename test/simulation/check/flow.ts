@@ -181,7 +181,7 @@ const sideOf = ({ sample, input }: Told, nodes: Passed, name: string, passed: Js
 export const mapped = ({ sample, input }: Told, nodes: Passed, name: string, passed: Json): Json | undefined => {
   const rule: MappingRule | undefined = sample.mappings.get(name);
   if (rule === undefined || rule.by === "value") return passed;
-  if (rule.by === "never") return undefined;
+  if (rule.by !== "step" && rule.by !== "parts") return undefined;
   const value = valueAt(nodes, rule.step);
   if (rule.by === "step") return value;
   const n = member(value, "n") as Json | undefined;

@@ -196,6 +196,7 @@ const end = (account: Account, step: Step, event: EventFact, name: string): stri
   } else if (account.status !== "aborted" && ended === undefined) {
     wrong.push(`${event.type} of ${name}, and nobody has settled it`);
   }
+  if (event.type !== "lease.expired" && ended !== undefined) account.settled.add(lease.token);
   const completed = event.type === "step.completed" || event.type === "step.adopted" || event.type === "step.rolled_back";
   if (ended !== undefined && completed !== (ended.what === "completed")) {
     wrong.push(`${name} was settled as ${ended.what} and is told as ${event.type}`);

@@ -3,7 +3,7 @@
  * early ends, with every option that changes what a run may do. Beside each expression stands a rule that says the same,
  * for checkers that do not evaluate expressions.
  */
-import type { DefinitionJson, EndJson, ForkJson, Mapping, NodeJson, TaskJson } from "@floxy/shared";
+import type { DefinitionJson, EndJson, ForkJson, JoinRule, Mapping, NodeJson, TaskJson } from "@floxy/shared";
 import type { Tape } from "../tape.ts";
 import { growHuman, growSignal, growSleep } from "./waits.ts";
 
@@ -137,7 +137,7 @@ const growEnd = (growth: Growth, { savepoints }: Position): EndJson => {
   const { tape } = growth;
   const name = nameOf(growth, "e");
   const savepoint = tape.pickAny(savepoints);
-  const how = tape.pick(savepoint === undefined ? ["complete", "fail"] : ["complete", "fail", "rollbackTo"]);
+  const how = tape.pick(["complete", "fail", savepoint === undefined ? "fail" : "rollbackTo"] as const);
   return how === "rollbackTo" && savepoint !== undefined
     ? { kind: "end", name, how, savepoint }
     : { kind: "end", name, how };
@@ -149,7 +149,7 @@ const growFork = (growth: Growth, position: Position): Grown => {
   const inner: Position = { ...position, depth: position.depth + 1, inBranch: true };
   const lengths = Array.from({ length: 2 + (tape.chance(30) ? 1 : 0) }, () => 1 + (tape.chance(35) ? 1 : 0));
   const branches = lengths.map((length) => growSequence(growth, length, inner));
-  const join = tape.pick(["all", "any", { atLeast: 1 + tape.below(lengths.length) }] as const);
+  const join = tape.pick<JoinRule>(["all", "any", { atLeast: 1 + tape.below(lengths.length) }]);
   const mayLose = join !== "all";
   const node: ForkJson = {
     kind: "fork",

@@ -1,6 +1,7 @@
 /** A stage in memory, on a clock of its own. */
-import type { Json, StepError, Tables } from "@floxy/shared";
-import { createMemoryDatabase, createTables } from "@floxy/shared";
+import type { Json, StepError } from "@floxy/shared";
+import type { Tables } from "@floxy/shared/memory";
+import { createMemoryDatabase, createTables } from "@floxy/shared/memory";
 import type { Facts, Stage, StepFact } from "./stage.ts";
 
 /** When simulated time begins. */

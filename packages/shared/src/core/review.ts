@@ -14,6 +14,7 @@ import { isNothing, mergeDecisions } from "./merge.ts";
 import type { Decision, InstanceState, Payloads, StepState } from "./model.ts";
 import { abort, cancel } from "./operate.ts";
 import { follow } from "./restart.ts";
+import type { RollbackPlan } from "./rollback.ts";
 import { planUndo } from "./rollback.ts";
 import { freeze, goBack } from "./undo.ts";
 import { sourceOfCourse, withOutputs } from "./value.ts";
@@ -53,7 +54,8 @@ const goForward = (graph: Graph, state: InstanceState, payloads: Payloads): Deci
   if (!isNothing(joins)) return mergeDecisions([joins, { review: graph.hasLosers || waits.length > 0 }]);
   if (waits.length > 0) return { ...endWaits(graph, waits, payloads), review: true };
   const undone = undoLosers(graph, state);
-  return isNothing(undone) ? pauseIfStuck(graph, state) : undone;
+  const goesOn = undone.enqueue.length > 0 || undone.instance !== undefined;
+  return goesOn ? undone : mergeDecisions([undone, pauseIfStuck(graph, state)]);
 };
 
 const fail = (graph: Graph, state: InstanceState, { node, error }: StepState): Decision => {
@@ -92,7 +94,7 @@ const fireJoins = (graph: Graph, state: InstanceState, payloads: Payloads): Deci
   );
 
 // Losers that are to be undone at once are undone while the flow goes on; the instance ends when that is done too.
-const undoLosers = (graph: Graph, state: InstanceState): Decision => {
+const undoLosers = (graph: Graph, state: InstanceState): Decision & Pick<RollbackPlan, "enqueue"> => {
   const { steps, enqueue, progress } = planUndo(graph, losersToUndo(graph, state), state);
   const isOver = progress === "done" && state.queue.size === 0 && hasEnded(graph.root, state);
   const outputFrom = isOver ? sourceOfCourse(graph.root, state.steps) : null;

@@ -1,7 +1,6 @@
 /** A database in memory: the store's verbs without PostgreSQL, on a clock that the caller moves. */
 import type { Database, Executor } from "../store/executor.ts";
 import { FloxyError } from "../vocabulary/error.ts";
-import type { Table } from "./table.ts";
 import type { Tables } from "./tables.ts";
 import { createTables } from "./tables.ts";
 import { memoryVerbs } from "./verbs.ts";
@@ -10,29 +9,15 @@ import { memoryVerbs } from "./verbs.ts";
 export interface MemoryOptions {
   /** The time of the database, in milliseconds; it never goes back. */
   readonly now: () => number;
-}
-
-/** The rows of each table, by the table's name. */
-type RowOf = {
-  readonly [Name in keyof Tables as Tables[Name] extends Table<object> ? Name : never]: Tables[Name] extends Table<
-    infer Row
-  >
-    ? Row
-    : never;
-};
-
-/** A database in memory. */
-export interface MemoryDatabase extends Database {
-  /** All rows of a table as they are now, in no order, also those of a transaction that is not over. For tests. */
-  rows<Name extends keyof RowOf>(table: Name): readonly RowOf[Name][];
+  /** Where it keeps its rows, for tests that look at them; empty tables of its own unless told. */
+  readonly tables?: Tables | undefined;
 }
 
 /**
- * Makes an empty database in memory. It carries out the verbs of the store as PostgreSQL does, seen by one who makes one
+ * Makes a database in memory. It carries out the verbs of the store as PostgreSQL does, seen by one who makes one
  * call after the other: transactions and verbs run one at a time, and what throws has changed nothing. It runs no SQL.
  */
-export const createMemoryDatabase = ({ now }: MemoryOptions): MemoryDatabase => {
-  const tables = createTables();
+export const createMemoryDatabase = ({ now, tables = createTables() }: MemoryOptions): Database => {
   const turns = createTurns();
   let closed = false;
 
@@ -85,7 +70,6 @@ export const createMemoryDatabase = ({ now }: MemoryOptions): MemoryDatabase => 
       return shared.has(name) ? look(name, params) : turns.take(run);
     },
     transaction: (work) => turns.take(() => atomically(() => transact(perform, work))),
-    rows: (table) => rowsOf(tables, table),
     close: () =>
       turns.take(async () => {
         closed = true;
@@ -115,11 +99,6 @@ const performVerb = (tables: Tables, name: string, params: readonly unknown[]): 
     undo(tables, mark);
     throw error;
   }
-};
-
-const rowsOf = <Name extends keyof RowOf>(tables: Tables, name: Name): readonly RowOf[Name][] => {
-  const table: { all(): readonly unknown[] } = tables[name];
-  return table.all() as readonly RowOf[Name][];
 };
 
 /** Undoes the changes after a mark of the journal, the last one first. */

@@ -1,1 +1,3 @@
-export { createMemoryDatabase, type MemoryDatabase, type MemoryOptions } from "./database.ts";
+export { createMemoryDatabase, type MemoryOptions } from "./database.ts";
+export type * from "./rows.ts";
+export { createTables, type Tables } from "./tables.ts";

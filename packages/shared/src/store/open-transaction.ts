@@ -217,9 +217,9 @@ SET LOCAL statement_timeout = ${longestMs};
 ${identityText}`;
 
 // Constraints are checked before we lock the instance: their locks on rows of users come before ours, like all of them.
-const takeOverText = `SET CONSTRAINTS ALL IMMEDIATE;
+const takeOverText = `SET LOCAL statement_timeout = ${ourStatementMs};
 SET LOCAL idle_in_transaction_session_timeout = ${ourIdleMs};
-SET LOCAL statement_timeout = ${ourStatementMs};
+SET CONSTRAINTS ALL IMMEDIATE;
 SET LOCAL lock_timeout = 0;
 RESET ROLE;
 ${identityText}`;

@@ -1,9 +1,10 @@
-/** The client: what a service uses to start instances and to see what becomes of them. */
+/** The client: what a service uses to start instances, to see what becomes of them, and to step in. */
 import type {
   Database,
   DefinitionJson,
   EventRow,
   ForeignClient,
+  GraphCache,
   InstanceSummary,
   InstanceView,
   Notifier,
@@ -28,6 +29,8 @@ import {
 import type { Batcher } from "../calls/batcher.ts";
 import { createBatcher } from "../calls/batcher.ts";
 import type { Workflow, WorkflowInput, WorkflowOutput } from "../workflow/built.ts";
+import type { Acting } from "./acting.ts";
+import { createActing } from "./acting.ts";
 import { EndListener } from "./end-listener.ts";
 import { EndWatcher } from "./end-watcher.ts";
 import type { InstanceHandle } from "./handle.ts";
@@ -36,6 +39,7 @@ import type { EventsOptions, FollowOptions } from "./history.ts";
 import { followEvents, readEvents } from "./history.ts";
 import type { InstancePage, ListOptions } from "./list.ts";
 import { listPage } from "./list.ts";
+import { Operator } from "./operator.ts";
 import type { ClientOptions, ResolvedClientOptions } from "./options.ts";
 import { resolveClientOptions } from "./options.ts";
 import type { Registrable, Registrar } from "./registrar.ts";
@@ -48,20 +52,21 @@ import type { WaitForEnd, WaitOptions } from "./waiting.ts";
 import { createWaiting } from "./waiting.ts";
 
 /**
- * Registers definitions, starts instances, and looks at them. Make one for each process and database, and
+ * Registers definitions, starts instances, looks at them, and steps in. Make one for each process and database, and
  * {@link FloxyClient.close} it at the end. It connects when it is first used.
  *
  * All methods throw `DATABASE_UNAVAILABLE` when the database cannot be reached, `SCHEMA_OUTDATED` when Floxy's tables
  * are missing, and `SHUTDOWN` once closed.
  */
-export class FloxyClient {
+export class FloxyClient extends Operator {
   readonly #options: ResolvedClientOptions;
   readonly #db: Database;
   readonly #notifier: Notifier;
   readonly #listener: EndListener;
   readonly #watcher: EndWatcher;
   readonly #waitForEnd: WaitForEnd;
-  readonly #graphs = createGraphCache();
+  readonly #graphs: GraphCache;
+  readonly #acting: Acting;
   readonly #registrar: Registrar;
   readonly #starter: Starter;
   readonly #versions: Batcher<string, number>;
@@ -70,20 +75,27 @@ export class FloxyClient {
   /** Throws `OPTION_INVALID` or `CONFIGURATION_INVALID` for options that cannot be. */
   constructor(options: ClientOptions) {
     const resolved = resolveClientOptions(options);
-    const { logger, startTimeoutMs } = resolved;
+    const { logger, startTimeoutMs, payloadLimit } = resolved;
     const onError = (error: unknown): void => logger.warn({ error }, "a connection failed in the background");
     const onRetry = (error: unknown): void => logger.warn({ error }, "the database did not answer; trying again");
     const { random } = Math;
     const db = openDatabase({ ...resolved, applicationName: "floxy client", onError });
+    const graphs = createGraphCache();
+    const notifier = createNotifier({ db, onError });
+    const onHints = (hints: ReturnType<typeof noHints>): void => publishHints(notifier, hints);
+    const common = { db, random, onHints, onRetry };
+    const acting = createActing({ ...common, graphs, payloadLimit, timeoutMs: resolved.actTimeoutMs });
+    super(acting);
     this.#options = resolved;
     this.#db = db;
-    this.#notifier = createNotifier({ db, onError });
+    this.#graphs = graphs;
+    this.#acting = acting;
+    this.#notifier = notifier;
     this.#watcher = new EndWatcher({ db, random, onRetry, onFirst: () => this.#listener.start() });
     this.#listener = new EndListener(resolved, this.#watcher);
     this.#waitForEnd = createWaiting(db, this.#watcher, random);
     this.#registrar = createRegistrar(db);
-    const onHints = (hints: ReturnType<typeof noHints>): void => publishHints(this.#notifier, hints);
-    this.#starter = createStarter({ db, timeoutMs: startTimeoutMs, random, onHints, onRetry });
+    this.#starter = createStarter({ ...common, timeoutMs: startTimeoutMs });
     this.#versions = createBatcher({ maxItems: 1_000, run: (names) => latestVersions(db, names) });
   }
 
@@ -166,8 +178,8 @@ export class FloxyClient {
   }
 
   /**
-   * Closes the client: who waits gets `SHUTDOWN`, and so do starts that have not been sent; those that have been are
-   * answered first. Resolves when all connections are closed.
+   * Closes the client: who waits gets `SHUTDOWN`, and so do starts and acts that have not been sent; those that have been
+   * are answered first. Resolves when all connections are closed.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -177,7 +189,8 @@ export class FloxyClient {
   async #close(): Promise<void> {
     const error = shutdown();
     this.#watcher.close(error);
-    await Promise.all([this.#starter.close(error), this.#versions.close(error), this.#listener.close()]);
+    const calls = [this.#starter, this.#versions, this.#acting].map((one) => one.close(error));
+    await Promise.all([...calls, this.#listener.close()]);
     await this.#notifier.close();
     await this.#db.close();
   }

@@ -84,14 +84,19 @@ const toDeadLetter = (row: ListedDeadLetter): DeadLetter => ({
 
 const cursorOf = ({ position, instanceId, node }: ListedDeadLetter): string => `${position}/${instanceId}/${node}`;
 
-const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/;
+const time = /^[12]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/;
 
 const placeOf = (cursor: string) => {
   const [position = "", instanceId, node, ...rest] = typeof cursor === "string" ? cursor.split("/") : [];
-  // A day that does not exist would be an error of the database.
-  const isTime = time.test(position) && !Number.isNaN(Date.parse(position));
-  if (isTime && isId(instanceId) && node !== undefined && !node.includes("\0") && rest.length === 0) {
+  if (isTime(position) && isId(instanceId) && node !== undefined && !node.includes("\0") && rest.length === 0) {
     return { position, instanceId, node };
   }
   throw invalid("cursor must be the nextCursor of another page.");
+};
+
+// A day that does not exist would be an error of the database.
+const isTime = (text: string): boolean => {
+  if (!time.test(text)) return false;
+  const date = new Date(text);
+  return !Number.isNaN(date.getTime()) && date.toISOString().slice(0, 10) === text.slice(0, 10);
 };

@@ -19,6 +19,8 @@ export interface ClientOptions {
   readonly payloadLimit?: number | undefined;
   /** How long a start is tried again while the database cannot be reached, in milliseconds. Default 30,000. */
   readonly startTimeoutMs?: number | undefined;
+  /** How long an act, such as cancelling, is tried again while the database cannot be reached, in milliseconds. Default 30,000. */
+  readonly actTimeoutMs?: number | undefined;
   /** Where the client logs. Default: warnings and errors to the console. */
   readonly logger?: Logger | undefined;
 }
@@ -53,6 +55,7 @@ export const resolveClientOptions = (options: ClientOptions): ResolvedClientOpti
     prepare: options.prepare ?? true,
     payloadLimit,
     startTimeoutMs: integer("startTimeoutMs", options.startTimeoutMs ?? 30_000, timerLimitMs),
+    actTimeoutMs: integer("actTimeoutMs", options.actTimeoutMs ?? 30_000, timerLimitMs),
     logger: options.logger ?? consoleLogger,
   };
   if (problems.length === 0) return resolved;

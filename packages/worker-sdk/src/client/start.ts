@@ -11,6 +11,8 @@ export interface StartOptions {
   readonly version?: number | undefined;
   /** 0 to 100; by default the definition's, else 50. */
   readonly priority?: number | undefined;
+  /** How long it may take, in milliseconds; then it is cancelled. By default as its definition says, else as long as it takes. */
+  readonly deadlineMs?: number | undefined;
   /** A JSON object that handlers can read. */
   readonly metadata?: Readonly<Record<string, unknown>> | undefined;
   /** A repeat with the same definition name and key answers the existing instance. 1 to 200 characters. */
@@ -28,9 +30,9 @@ export const requestOf = async (
   input: unknown,
   options: StartOptions,
 ): Promise<StartRequest> => {
-  const { version, priority, metadata, idempotencyKey, transaction } = options;
+  const { version, priority, deadlineMs, metadata, idempotencyKey, transaction } = options;
   if (transaction !== undefined) assertTransaction(transaction);
-  const rest = { input, priority, metadata, idempotencyKey };
+  const rest = { input, priority, deadlineMs, metadata, idempotencyKey };
   if (!isWorkflow(what)) return { definitionName: what, definitionVersion: version, ...rest };
   const { inputSchema, definition } = what;
   if (version !== undefined && version !== definition.version) {

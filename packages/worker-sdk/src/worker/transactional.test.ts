@@ -114,8 +114,8 @@ describe("a handler that returns", () => {
   });
 
   it("keeps its writes when a condition after it cannot be decided: it is undone like any completed step", async () => {
-    const { run, undone, ended } = await open(insert);
-    const condition: NodeJson = { kind: "condition", name: "check", when: "nodes.book.missing > 1", then: [] };
+    const { run, undone, ended } = await open(async (context) => void (await insert(context)));
+    const condition: NodeJson = { kind: "condition", name: "check", when: "value.no.such > 1", then: [], else: [] };
     const view = await ended(await run([book(), condition]));
     expect(view.status).toBe("failed");
     expect(undone).toMatchObject([{ outcome: "happened" }]);
@@ -276,7 +276,7 @@ describe("what a handler sets", () => {
         const text = "SELECT current_setting('work_mem') AS mem, to_regclass('mine') AS mine, pg_backend_pid() AS pid";
         seen.push((await transaction.query(text)).rows[0]);
         await transaction.query("SET work_mem = '7MB'");
-        await transaction.query("SET LOCAL statement_timeout = 1");
+        await transaction.query("SET LOCAL statement_timeout = 20");
         await transaction.query("CREATE TEMP TABLE mine (a int)").catch(() => {});
         await transaction.query("SET ROLE pg_read_all_settings");
       },
@@ -294,6 +294,9 @@ it("no more steps are leased than connections are free, over all transactional h
   let [running, most] = [0, 0];
   const counted = async () => {
     most = Math.max(most, ++running);
+    // Until two have met.
+    if (running === 2) hold.release();
+    await hold.released;
     await query("SELECT 1");
     running--;
   };

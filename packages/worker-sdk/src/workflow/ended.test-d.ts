@@ -62,6 +62,15 @@ describe("a side that ends", () => {
   });
 });
 
+test("a step that only ever throws does not end the sequence for the types", () => {
+  const [broken, also] = [make("broken", null as never), make("also", null as never)];
+  const built = start
+    .condition("c", { when: "true", then: (s) => s.step(broken), else: (s) => s.step(also) })
+    .step(three)
+    .build();
+  expectTypeOf(built).toEqualTypeOf<Workflow<Order, 3>>();
+});
+
 test("the outermost sequence can end of its own too", () => {
   expectTypeOf(start.step(one).complete("done").build()).toEqualTypeOf<Workflow<Order, 1>>();
   const failed = start.condition("c", { when: "true", then: (s) => s.step(one).complete("early") });

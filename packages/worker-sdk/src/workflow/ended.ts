@@ -6,7 +6,7 @@ import type { OutermostOnly, Sequence } from "./sequence.ts";
 /** What could be called on a sequence that goes on. */
 type Continuation = Exclude<keyof Sequence<AnyFrame, unknown, string, string>, "build" | keyof AnyEnd>;
 
-type AnyEnd = Flow<never, string, string, AnyEarly>;
+type AnyEnd = Flow<never, string, string, AnyEarly, false>;
 
 /** Each way to continue, with the sentence that says why there is none. */
 type Closed<Self, Why extends string> = {
@@ -14,7 +14,7 @@ type Closed<Self, Why extends string> = {
 };
 
 interface OpenEnded<F extends AnyFrame, Certain extends string, Own extends string, Ends extends AnyEarly>
-  extends Flow<never, Certain, Own, Ends> {
+  extends Flow<never, Certain, Own, Ends, false> {
   /**
    * Makes the definition.
    * @throws FloxyError `DEFINITION_INVALID` with all problems.

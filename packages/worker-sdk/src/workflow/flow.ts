@@ -3,18 +3,25 @@ import type { Phantom, TypesOf } from "../handler/phantom.ts";
 import type { TakenName } from "./check.ts";
 
 /**
- * What a sequence tells: its value, what certainly came before its end (see {@link Sequence}), all names in it, and how it
- * may have ended before.
+ * What a sequence tells: its value, what certainly came before its end, all names in it, how it may have ended before, and
+ * whether something can come after it. A value of `never` does not say the last: a step may only ever throw.
  */
-export type Flow<Value, Certain extends string, Own extends string, Ends extends AnyEarly> = Phantom<{
+export type Flow<
+  Value,
+  Certain extends string,
+  Own extends string,
+  Ends extends AnyEarly,
+  GoesOn extends boolean = true,
+> = Phantom<{
   readonly value: Value;
   readonly certain: Certain;
   readonly own: Own;
   readonly early: Ends;
+  readonly goesOn: GoesOn;
 }>;
 
 /** Any sequence. */
-export type AnyFlow = Flow<unknown, string, string, AnyEarly>;
+export type AnyFlow = Flow<unknown, string, string, AnyEarly, boolean>;
 
 /**
  * That a sequence may have completed before its end, in a side of a condition: with which value, and what had certainly
@@ -43,6 +50,9 @@ export type AnyFrame = Frame<unknown, string, Place>;
 
 /** What a sequence passes on at its end; `never` if it never comes there. */
 export type ValueOf<F extends AnyFlow> = TypesOf<F>["value"];
+
+/** Whether something can come after a sequence, or after any of several. */
+export type GoesOn<F extends AnyFlow> = true extends TypesOf<F>["goesOn"] ? true : false;
 
 /** How a sequence may have ended before. */
 export type EarlyOf<F extends AnyFlow> = TypesOf<F>["early"];

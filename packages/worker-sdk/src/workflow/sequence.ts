@@ -20,6 +20,7 @@ import type {
   EarlyOf,
   Flow,
   Frame,
+  GoesOn,
   OwnOf,
   ValueOf,
 } from "./flow.ts";
@@ -31,7 +32,7 @@ import type { PassedMark, PassedSavepoint, SavepointName, SavepointOptions } fro
 import type { Scope, When } from "./scope.ts";
 import type { StepHandle } from "./step.ts";
 import type { Cases, FurtherNames, SomeFlows } from "./switch.ts";
-import type { SignalOptions, SleepOptions } from "./wait.ts";
+import type { SignalNodeOptions, SleepOptions } from "./wait.ts";
 
 /** The sequence that a branch of a fork starts with. */
 type BranchStart<F extends AnyFrame, Value, Certain extends string, Used extends string> = Sequence<
@@ -47,17 +48,18 @@ type SideStart<F extends AnyFrame, Value, Certain extends string, Used extends s
   Certain
 >;
 
-/** What follows a node whose sides may all have ended, and then nothing passes on a value. */
-type GoesOn<
+/** What is behind a node with these sides: nothing can follow when all of them have ended. */
+type Behind<
+  Sides extends AnyFlow,
   F extends AnyFrame,
-  Value,
   Certain extends string,
   Own extends string,
   Ends extends AnyEarly,
   Name extends string,
-> = [Value] extends [never]
-  ? Ended<F, Certain, Own, Ends, AfterAllEnded<Name>>
-  : Sequence<F, Value, Certain, Own, Ends>;
+> =
+  GoesOn<Sides> extends true
+    ? Sequence<F, ValueOf<Sides>, Certain, Own, Ends>
+    : Ended<F, Certain, Own, Ends, AfterAllEnded<Name>>;
 
 /** What stands in the `this` of `build`. */
 export type OutermostOnly<F extends AnyFrame> = F["place"] extends "root"
@@ -133,9 +135,9 @@ export interface Sequence<
       readonly then: (side: NoInfer<SideStart<F, Value, Certain, Own | Known<Name>>>) => Then;
       readonly else?: (side: NoInfer<SideStart<F, Value, Certain, Own | Known<Name>>>) => CheckedElse<Then, Else>;
     },
-  ): GoesOn<
+  ): Behind<
+    Then | Else,
     F,
-    ValueOf<Then> | ValueOf<Else>,
     Certain,
     Own | Known<Name> | OwnOf<Then> | OwnOf<Else>,
     AddEarly<Ends, EarlyOf<Then> | EarlyOf<Else>, Certain>,
@@ -160,9 +162,9 @@ export interface Sequence<
       >;
       readonly else?: (side: NoInfer<SideStart<F, Value, Certain, Own | Known<Name>>>) => CheckedElse<C[number], Else>;
     },
-  ): GoesOn<
+  ): Behind<
+    C[number] | Else,
     F,
-    ValueOf<C[number]> | ValueOf<Else>,
     Certain,
     Own | Known<Name> | FurtherNames<Name, C> | OwnOf<C[number]> | OwnOf<Else>,
     AddEarly<Ends, EarlyOf<C[number]> | EarlyOf<Else>, Certain>,
@@ -207,7 +209,7 @@ export interface Sequence<
   /** Waits for a signal and passes its payload on. One that arrived before is taken. */
   signal<const Name extends string, P extends AnySchema | undefined = undefined>(
     name: FreeName<Name, Own | F["outer"]>,
-    options?: SignalOptions<P>,
+    options?: SignalNodeOptions<P>,
   ): Sequence<F, SchemaInput<P>, Certain, Own | Known<Name>, Ends>;
 
   /** Completes the branch, or the whole instance, with the value passed on to here. Nothing can follow. */

@@ -54,7 +54,7 @@ test("a switch without cases is refused", () => {
 });
 
 test("a side must return the sequence that it was given", () => {
-  const foreign = { when: "true", then: () => start.signal("a") };
-  const own = { when: "true", then: (side: object) => side } as typeof foreign;
+  const own = { when: "true", then: (side: object) => side } as never;
+  const foreign = { when: "true", then: () => start.signal("a") } as never;
   expect(() => start.switch("ship", { cases: [own, foreign] })).toThrow(/^side 'then' of condition 'ship\.2': it must/);
 });

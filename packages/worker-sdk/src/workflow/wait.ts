@@ -23,7 +23,7 @@ export type SleepOptions<S> =
     };
 
 /** What is said of a signal that is waited for. */
-export interface SignalOptions<P extends AnySchema | undefined> {
+export interface SignalNodeOptions<P extends AnySchema | undefined> {
   /** What type its payload has, as a schema or with `typeOnly<T>()`. Not stored, and not checked when it arrives. */
   readonly payload?: P;
   /** The name of the signal; by default the node's. */
@@ -39,7 +39,7 @@ export interface AnySleepOptions {
 }
 
 /** The options of a wait for a signal with their types erased. */
-export type AnySignalOptions = SignalOptions<AnySchema | undefined>;
+export type AnySignalOptions = SignalNodeOptions<AnySchema | undefined>;
 
 /** A sleep as it is stored. */
 export const sleepOf = (name: string, { until, ...options }: AnySleepOptions, scope: AnyScope): NodeJson => {

@@ -115,7 +115,7 @@ const letterOf = async (tx: Executor, loaded: Loaded, step: string, lane: Lane):
   assertGoingOn(loaded, "changed");
   const { instanceId, graph } = loaded;
   if (!graph.nodes.has(step)) {
-    const message = `${quote(step)} is no node of definition '${graph.definition.name}' version ${graph.definition.version}`;
+    const message = `${quote(String(step))} is no node of definition '${graph.definition.name}' version ${graph.definition.version}`;
     throw new FloxyError("STEP_NOT_FOUND", message, { data: { step } });
   }
   const letter = (await getDeadLetters(tx, [instanceId])).find(({ node }) => node === step);
@@ -147,7 +147,8 @@ const assertInput = ({ graph }: Loaded, step: string, input: string | null): voi
   throw new FloxyError("INPUT_INVALID", message, { problems });
 };
 
-const assertReason = ({ reason }: OperateParams): string => {
+/** Checks that a reason was given. Throws `OPTION_INVALID`. */
+export const assertReason = ({ reason }: Pick<OperateParams, "reason">): string => {
   if (reason !== undefined && reason.trim() !== "") return reason;
   throw new FloxyError("OPTION_INVALID", "this needs a reason, which is kept for whoever looks at the instance later");
 };

@@ -68,7 +68,7 @@ const humanOf = (graph: Graph, step: string): HumanNode => {
   if (node?.kind === "human") return node;
   const { name, version } = graph.definition;
   const what = node === undefined ? "is no node" : `is a ${node.kind}, not a human node,`;
-  throw new FloxyError("STEP_NOT_FOUND", `${quote(step)} ${what} of definition '${name}' version ${version}`, {
+  throw new FloxyError("STEP_NOT_FOUND", `${quote(String(step))} ${what} of definition '${name}' version ${version}`, {
     data: { step },
   });
 };

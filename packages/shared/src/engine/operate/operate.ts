@@ -32,8 +32,18 @@ export interface OperateParams {
   readonly reason?: string | undefined;
   /** An id of this very act, so that it is done once when its answer was lost and it is asked for again. */
   readonly actId?: string | undefined;
+  /** What the caller has to do in the same transaction. */
+  readonly within?: Within | undefined;
   /** Collects what is worth telling others once this has been committed. */
   readonly hints: Hints;
+}
+
+/** Work of the caller's own in the transaction of an act. What it throws rolls the act back. */
+export interface Within {
+  /** Before the instance is locked. */
+  readonly begin: (tx: Executor) => Promise<void>;
+  /** When all else is written. */
+  readonly end: (tx: Executor, operated: Operated) => Promise<void>;
 }
 
 /** How an instance stands after an act. */
@@ -66,10 +76,10 @@ export const operate = async (
   params: OperateParams,
   perform: (loaded: Loaded, tx: Executor) => Promise<ActOutcome | null> | ActOutcome | null,
 ): Promise<Operated> => {
-  const { instanceId, hints, actId = null } = params;
+  const { instanceId, hints, within, actId = null } = params;
   const requestedBy = assertPerson("requestedBy", params.requestedBy);
   const reason = assertText("reason", params.reason);
-  return db.transaction(async (tx) => {
+  const write = async (tx: Executor): Promise<Operated> => {
     const loaded = await loadOne(tx, graphs, instanceId);
     if (actId !== null && (await hasAct(tx, actId))) return doneBefore(loaded, hints);
     const outcome = await perform(loaded, tx);
@@ -91,6 +101,12 @@ export const operate = async (
     await applyAndReview(tx, graphs, { ...loaded, decision, ...(inputs && { inputs }) }, hints);
     const [after] = await statesOf(tx, [instanceId]);
     return { instanceId, status: after?.status ?? loaded.state.status, changed: true };
+  };
+  return db.transaction(async (tx) => {
+    await within?.begin(tx);
+    const operated = await write(tx);
+    await within?.end(tx, operated);
+    return operated;
   });
 };
 

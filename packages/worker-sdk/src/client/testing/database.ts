@@ -1,6 +1,6 @@
 /** A database of one test file, with what its tests look at behind the client's back. */
 import { randomUUID } from "node:crypto";
-import type { Database, DefinitionJson, LeasedStep } from "@floxy/shared";
+import type { AttemptResult, Database, DefinitionJson, LeasedStep } from "@floxy/shared";
 import {
   claim,
   createGraphCache,
@@ -10,6 +10,7 @@ import {
   migrate,
   noHints,
   openDatabase,
+  reviewInbox,
   settleAttempts,
 } from "@floxy/shared";
 import pg from "pg";
@@ -29,6 +30,10 @@ export interface TestDatabase {
   lease(handler: string): Promise<LeasedStep>;
   /** Leases the first ready step of a handler and settles it with this output. */
   complete(handler: string, output: unknown): Promise<void>;
+  /** Leases the first ready step of a handler and settles it as failed for good. */
+  fail(handler: string, message?: string): Promise<void>;
+  /** Looks at everything in the inbox, as an orchestrator does. */
+  review(): Promise<void>;
   /** Notifies as an engine in another process does. */
   notify(channel: "ready" | "finished", items: readonly string[]): Promise<void>;
   drop(): Promise<void>;
@@ -37,7 +42,9 @@ export interface TestDatabase {
 /** A logger that says nothing, for what a test breaks on purpose. */
 export const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
-const tables = ["definition", "instance", "step", "queue", "inbox", "event", "dead_letter"];
+const engineTables = ["definition", "instance", "step", "queue", "inbox", "event", "dead_letter"];
+const operatorTables = ["timer", "vote", "signal", "audit", "pause"];
+const tables = [...engineTables, ...operatorTables];
 
 /** Creates a database on the server of this run. */
 export const createTestDatabase = async (): Promise<TestDatabase> => {
@@ -60,6 +67,13 @@ export const createTestDatabase = async (): Promise<TestDatabase> => {
     if (leased === undefined) throw new Error(`no step of ${handler} is ready`);
     return leased;
   };
+  const settle = async (handler: string, result: AttemptResult): Promise<void> => {
+    const leased = await lease(handler);
+    const graph = await graphs.get(db, leased.definitionName, leased.definitionVersion);
+    const attempts = [{ ...leased, graph, result }];
+    const results = await settleAttempts(db, { attempts, workerId: "test", random: () => 0, hints: noHints() });
+    expect(results).toEqual(["settled"]);
+  };
   return {
     url,
     db,
@@ -70,13 +84,19 @@ export const createTestDatabase = async (): Promise<TestDatabase> => {
       const rows = await query<{ name: string; count: number }>(selects.join(" UNION ALL "));
       return Object.fromEntries(rows.map((row) => [row.name, row.count]));
     },
-    async complete(handler, output) {
-      const leased = await lease(handler);
-      const graph = await graphs.get(db, leased.definitionName, leased.definitionVersion);
-      const result = { kind: "completed", output: encodeOutput(output, "the output") } as const;
-      const attempts = [{ ...leased, graph, result }];
-      const results = await settleAttempts(db, { attempts, workerId: "test", random: () => 0, hints: noHints() });
-      expect(results).toEqual(["settled"]);
+    complete: (handler, output) => settle(handler, { kind: "completed", output: encodeOutput(output, "the output") }),
+    fail: (handler, message = "broken") =>
+      settle(handler, {
+        kind: "failed",
+        error: { code: "HANDLER_FAILED", message },
+        retryable: false,
+        called: true,
+      }),
+    async review() {
+      const onPostponed = (_: string, error: unknown): never => {
+        throw error;
+      };
+      while ((await reviewInbox(db, graphs, { limit: 100, hints: noHints(), onPostponed })) > 0);
     },
     async notify(channel, items) {
       const notifier = createNotifier({ db });
