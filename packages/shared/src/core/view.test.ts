@@ -48,4 +48,19 @@ describe("the status of a node as a person sees it", () => {
       expect(viewed("last", {}, {}, ended)).toBe("skipped");
     expect(viewed("last", {}, {}, "rolling_back")).toBe("pending");
   });
+
+  it("is skipped in a branch that its join does without, and pending while the join waits", () => {
+    const first = (status: "waiting" | "paused" | "completed" | "skipped") => ({
+      choice: { status: "completed", side: "then" } as const,
+      both: { status, side: null },
+    });
+    expect(["waiting", "paused"].map((status) => viewed("l", first(status as "waiting")))).toEqual([
+      "pending",
+      "pending",
+    ]);
+    expect(["completed", "skipped"].map((status) => viewed("l", first(status as "skipped")))).toEqual([
+      "skipped",
+      "skipped",
+    ]);
+  });
 });

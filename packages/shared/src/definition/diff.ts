@@ -112,7 +112,12 @@ const asObject = (value: object): JsonObject => value as JsonObject;
 const stayedInPlace = (old: ReadonlyMap<string, Place>, now: ReadonlyMap<string, Place>): ReadonlySet<string> => {
   const common = [...now.values()].filter(({ name, sequence }) => old.get(name)?.sequence === sequence);
   const orderOf = new Map([...old.keys()].map((name, order) => [name, order]));
-  const groups = Map.groupBy(common, ({ sequence }) => sequence);
+  const groups = new Map<string, Place[]>();
+  for (const place of common) {
+    const group = groups.get(place.sequence);
+    if (group === undefined) groups.set(place.sequence, [place]);
+    else group.push(place);
+  }
   return new Set(
     [...groups.values()].flatMap((group) => longestRising(group.map(({ name }) => [name, orderOf.get(name) ?? 0]))),
   );

@@ -91,19 +91,20 @@ describe("a handler that returns", () => {
   });
 
   it("is adopted, with its writes, when the instance was frozen meanwhile, and undone in a transaction too", async () => {
-    const { run, event, undone, ended, bookings, makeWorker } = await open(async (context) => {
+    const { run, event, undone, ended, bookings, makeWorker, inTransaction } = await open(async (context) => {
       await insert(context);
       await hold.released;
       return "booked";
     });
     const fail = defineHandler<unknown, unknown>({ name: "fail" }).implement(() => Promise.reject(new Error("no")));
-    await makeWorker([fail]).start();
     const failing: NodeJson = { kind: "task", name: "fail", handler: "fail", ...once };
     const branches = [
       { name: "a", nodes: [book()] },
       { name: "b", nodes: [failing] },
     ];
     const instanceId = await run([{ kind: "fork", name: "both", branches }]);
+    await eventually(async () => (await inTransaction()) > 0);
+    await makeWorker([fail]).start();
     await event(instanceId, "instance.rolling_back");
     hold.release();
     await event(instanceId, "step.adopted");
