@@ -1,6 +1,6 @@
 /** A service with transactional handlers that is broken in every way at random, and replaced when it dies. */
 import { createHash } from "node:crypto";
-import type { InTransaction, StepContext } from "@floxy/worker-sdk";
+import type { InTransaction, StepContext, StepHandle } from "@floxy/worker-sdk";
 import { defineCompensation, defineHandler, defineStep, NonRetryableError } from "@floxy/worker-sdk";
 import type { Cut } from "../barrier/commit-cutter.ts";
 import { layCommitCutter } from "../barrier/commit-cutter.ts";
@@ -89,7 +89,7 @@ export const createService = (draw: (name: string) => number) => {
         // And goes on as if nothing had been, when its time is up.
         return void (await transaction.query("SELECT pg_sleep(60)").catch(() => {}));
       case "expires":
-        return takenOver(instanceId, step, attempt);
+        return void (await takenOver(instanceId, step, attempt));
       case "dies":
         return die();
       case "disconnected": {
@@ -112,12 +112,13 @@ export const createService = (draw: (name: string) => number) => {
 
   const handlersOf = (die: () => void) =>
     names.flatMap((name) => {
-      const { handler, compensation } = contracts[name];
+      const { handler, compensation } = contractsOf(name);
       return [
         handler.implement(
           async ({ declined }, context) => {
             await call(context, 1, die);
             if (declined && name === "ship") throw new NonRetryableError("declined");
+            return { declined };
           },
           { transactional: true },
         ),
@@ -195,20 +196,21 @@ const names = ["charge", "reserve", "pack", "ship"] as const;
 export type Name = (typeof names)[number];
 
 const contractsOf = (name: string) => {
-  const handler = defineHandler<Order, void>({ name });
+  const handler = defineHandler<Order, Order>({ name });
   return { handler, compensation: defineCompensation({ name: `${name}.undo`, of: handler }) };
 };
-const contracts = Object.fromEntries(names.map((name) => [name, contractsOf(name)])) as Record<
-  Name,
-  ReturnType<typeof contractsOf>
->;
 
 /** A step of the service. A call may be lost again and again. */
-export const stepOf = <const N extends Name>(name: N) => {
+export const stepOf = <const N extends Name>(name: N): StepHandle<N, Order, Order, Order> => {
   const retry = { maxAttempts: 60, delayMs: 5, jitter: 0 } as const;
-  const { handler, compensation } = contracts[name];
+  const { handler, compensation } = contractsOf(name);
   const onFailure = { handler: compensation, retry, timeoutMs: hangTimeoutMs };
-  return defineStep(name, handler, { retry, timeoutMs: hangTimeoutMs, onFailure });
+  const step: StepHandle<string, Order, Order, Order> = defineStep<string, typeof handler, typeof compensation>(
+    name,
+    handler,
+    { retry, timeoutMs: hangTimeoutMs, onFailure },
+  );
+  return step as StepHandle<N, Order, Order, Order>;
 };
 
 /** Draws numbers by name from a seed: whatever order calls come in, each has its own fate. */

@@ -13,7 +13,7 @@ test("transactional steps under cuts at COMMIT, dying workers, take-overs, hangs
   const definition = workflow<Order>({ name: "shop", version: 1 })
     .step(stepOf("charge"))
     .parallel("prepare", [stepOf("reserve"), stepOf("pack")])
-    .step(stepOf("ship"))
+    .step(stepOf("ship"), { input: ({ input }) => input })
     .build();
   const cluster = await startCluster({ orchestrators: 2 });
   await service.start(cluster);

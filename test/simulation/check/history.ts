@@ -124,9 +124,8 @@ const enterNode = (account: Account, step: Step, event: EventFact, name: string)
       return move(node, name, kind === "human" ? "waiting_decision" : "waiting");
     default:
   }
-  if (kind === "task" && (endsLease.has(event.type) || node.lease !== undefined)) {
-    wrong.push(...end(account, step, event, name));
-  }
+  const isEnd = endsLease.has(event.type) || (endsLiveLease.has(event.type) && node.lease !== undefined);
+  if (kind === "task" && isEnd) wrong.push(...end(account, step, event, name));
   if (event.type === "step.completed" && kind === "fork") {
     node.fired++;
     if (node.fired > 1) wrong.push(`the join of ${name} fired ${node.fired} times`);
@@ -139,6 +138,14 @@ const enterNode = (account: Account, step: Step, event: EventFact, name: string)
   }
   return wrong;
 };
+
+/** Events by which a lease ends, if there is one. */
+const endsLiveLease: ReadonlySet<string> = new Set([
+  "step.completed",
+  "step.failed",
+  "step.dead_lettered",
+  "step.rolled_back",
+]);
 
 /** Events by which a lease ends. */
 const endsLease: ReadonlySet<string> = new Set([
@@ -232,6 +239,9 @@ const compareRows = (account: Account, { steps, queue, status }: Facts): string[
     const queued = queue.get(name);
     const row = steps.get(name)?.status;
     const place = queued?.lane === "forward" ? (queued.state === "leased" ? "running" : "pending") : row;
+    // That a join waits for a dead letter in one of its branches is not told apart.
+    const isJoinPaused = place === "paused" || (node.status === "paused" && place === "waiting");
+    if (isJoinPaused && account.order.nodes.get(name)?.kind === "fork") node.status = place;
     if (node.status !== undefined && place !== undefined && place !== node.status) {
       wrong.push(`the history of ${name} says ${node.status}, and its row ${place}`);
       node.status = place;

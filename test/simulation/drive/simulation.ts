@@ -66,7 +66,7 @@ export class Simulation {
   /** The last part of ids, so that several simulations can share a stage. */
   readonly #prefix: string;
 
-  constructor(stage: Stage, prefix = "S") {
+  constructor(stage: Stage, prefix = "1") {
     this.stage = stage;
     this.line = layLine(stage.db);
     this.#prefix = prefix;
@@ -217,4 +217,4 @@ export class Simulation {
 }
 
 /** The short name of an instance. */
-export const label = (instanceId: string): string => `#${instanceId.replace(/^[A-Z]*0*/, "")}`;
+export const label = (instanceId: string): string => `#${Number(instanceId.slice(-4))}`;

@@ -57,7 +57,11 @@ type Redecided<Input, Before, D> = Input extends infer Data & { readonly decisio
   : never;
 
 /** What people are shown: what is passed on to the node, or what its mapping makes. */
-export type Shown<M, Value> = [M] extends [NoMapping] ? Value : Plain<Filled<M>>;
+export type Shown<M, Value> = [M] extends [NoMapping]
+  ? Value
+  : [M] extends [OptionalRef<infer T>]
+    ? T | null // Nothing can be left out of a mapping that is only this.
+    : Plain<Filled<M>>;
 
 /** One object instead of an intersection, so that it reads well. */
 type Plain<T> = T extends NoObject ? T : { [K in keyof T]: T[K] };
@@ -65,11 +69,11 @@ type Plain<T> = T extends NoObject ? T : { [K in keyof T]: T[K] };
 /** The mapping `M` itself, or its shape with sentences where a value may be absent. */
 export type CheckedShown<M, What extends string> = [MayBeAbsent<M>] extends [never] ? M : NoInfer<Faults<M, What>>;
 
-/** The keys, at any depth, of references to what may be absent. */
+/** `never` when no reference in a mapping, at any depth, is to what may be absent. */
 type MayBeAbsent<M> =
   M extends Reference<infer T>
     ? IsOptional<T> extends true
-      ? "it"
+      ? true
       : never
     : M extends OptionalRef<unknown> | Leaf
       ? never

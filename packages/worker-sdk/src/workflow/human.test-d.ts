@@ -57,6 +57,8 @@ describe("the value of a human node", () => {
     expectTypeOf<WorkflowOutput<typeof built>["decision"]["kind"]>().toEqualTypeOf<"confirm">();
     const number = start.human("approve", { input: ({ input }) => input.total }).build();
     expectTypeOf<WorkflowOutput<typeof number>["value"]>().toEqualTypeOf<number>();
+    const note = start.human("approve", { input: ({ input }) => optional(input.note) }).build();
+    expectTypeOf<WorkflowOutput<typeof note>["value"]>().toEqualTypeOf<string | null>();
   });
 
   test("has the decision of the last of several", () => {
