@@ -57,7 +57,9 @@ export const openClockedPostgres = async (serverUrl: string): Promise<ClockedPos
       const [row] = await plain.query<{ rows: Record<string, Record<string, unknown>[]> }>(rowsStatement);
       return row?.rows ?? {};
     },
-    clear: () => sql(plain, `TRUNCATE ${tables.map((table) => `{schema}.${table}`).join(", ")} RESTART IDENTITY`),
+    // There is so little in them that TRUNCATE would be ten times as slow.
+    clear: () =>
+      sql(plain, `WITH ${tables.map((table) => `${table} AS (DELETE FROM {schema}.${table})`).join(", ")} SELECT`),
     async close() {
       await plain.close();
       await drop();

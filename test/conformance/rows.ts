@@ -27,7 +27,16 @@ export const rowsInMemory = (tables: Tables): Rows =>
   );
 
 const json = new Set([
-  ...["body", "input", "output", "metadata", "cause", "error", "compensation_error", "winners", "payload", "form"],
+  "body",
+  "input",
+  "output",
+  "metadata",
+  "cause",
+  "error",
+  "compensation_error",
+  "winners",
+  "payload",
+  "form",
 ]);
 
 const toColumns = (row: object): Row =>
@@ -50,19 +59,45 @@ export const normalise = (rows: Rows, nameOfToken: (token: number) => string): R
       const sorted = order === undefined ? [...list] : [...list].sort((a, b) => Number(a[order]) - Number(b[order]));
       const plain = sorted.map((row) => plainRow(table, row, nameOfToken));
       // What is in order within its instance need not be so among instances.
-      plain.sort((a, b) => compare(a["instance_id"], b["instance_id"]));
+      plain.sort((a, b) => compare(a.instance_id, b.instance_id));
       if (order === undefined) plain.sort((a, b) => compare(JSON.stringify(a), JSON.stringify(b)));
-      return [table, plain];
+      return [table, table === "event" ? settleOrder(plain) : plain];
     }),
   );
+
+/**
+ * A statement that leases, settles or takes back many steps tells of each in an order that is PostgreSQL's affair. So
+ * neighbours among such events of one call, and each call has a time of its own, are put into one order.
+ */
+const settleOrder = (events: readonly Row[]): Row[] => {
+  const runs: Row[][] = [];
+  for (const event of events) {
+    const last = runs.at(-1)?.at(-1);
+    const isBeside = ["instance_id", "created_at"].every((column) => last?.[column] === event[column]);
+    const kind = kindOf(event);
+    if (last !== undefined && isBeside && kind !== "other" && kindOf(last) === kind) runs.at(-1)?.push(event);
+    else runs.push([event]);
+  }
+  return runs.flatMap((run) => run.sort((a, b) => compare(a.node, b.node)));
+};
+
+const kindOf = ({ worker_id: workerId, type, data }: Row): "of a worker" | "taken back" | "other" => {
+  if (workerId !== null) return "of a worker";
+  const isTakenBack = type === "step.skipped" || (type === "step.failed" && !JSON.stringify(data).includes("error"));
+  return isTakenBack ? "taken back" : "other";
+};
 
 /** Tables whose rows have an order, and the column that has it. */
 const orders: Readonly<Record<string, string>> = { event: "event_id", signal: "position", audit: "audit_id" };
 
-const left = new Set(["event_id", "audit_id", "inbox_id", "position", "finished_in"]);
+const left = new Set([...["event_id", "audit_id", "inbox_id", "finished_in"], ...["eventId", "auditId", "inboxId"]]);
 
-// The columns that the twin leaves out: nobody reads them.
-const unread: Readonly<Record<string, readonly string[]>> = { definition: ["created_at"] };
+// Columns that only one of the stores has, and such that are numbers of a sequence.
+const unread: Readonly<Record<string, readonly string[]>> = {
+  definition: ["created_at"],
+  signal: ["position"],
+  vote: ["position"],
+};
 
 const plainRow = (table: string, row: Row, nameOfToken: (token: number) => string): Row =>
   Object.fromEntries(
@@ -78,11 +113,25 @@ export const plainValue = (name: string, value: unknown, nameOfToken: (token: nu
   if (/^(token|last_?[tT]oken)$/.test(name) && typeof value === "number") return nameOfToken(value);
   if (value instanceof Date) return value.getTime();
   if (/(_at|At|_until|Until)$/.test(name) && typeof value === "string") return Date.parse(value);
+  if (jsonTexts.has(name) && typeof value === "string") return plainValue("", jsonOf(value), nameOfToken);
   if (Array.isArray(value)) return value.map((item) => plainValue("", item, nameOfToken));
   if (value instanceof Set) return [...value].sort();
   if (typeof value !== "object") return value;
-  const entries = Object.entries(value).sort(([a], [b]) => compare(a, b));
+  const entries = Object.entries(value)
+    .filter(([key]) => !left.has(key))
+    .sort(([a], [b]) => compare(a, b));
   return Object.fromEntries(entries.map(([key, item]) => [key, plainValue(key, item, nameOfToken)]));
+};
+
+// PostgreSQL puts the keys of what it stores as jsonb into an order of its own, and answers are made of that.
+const jsonTexts = new Set(["value", "input", "stepInput", "output", "form"]);
+
+const jsonOf = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 };
 
 const compare = (a: unknown, b: unknown): number => (String(a) < String(b) ? -1 : String(a) > String(b) ? 1 : 0);

@@ -11,8 +11,10 @@ const by = { requestedBy: "olga" } as const;
 
 /** Branches, a join that does without one, and a decision: something of everything that an act can race with. */
 const busy = (calls: Recorder) => {
-  const [a, b, c, d] = (["a", "b", "c", "d"] as const).map((name) => calls.step(name, { undo: true }));
-  if (a === undefined || b === undefined || c === undefined || d === undefined) throw new Error("four steps");
+  const a = calls.step("a", { undo: true });
+  const b = calls.step("b", { undo: true });
+  const c = calls.step("c", { undo: true });
+  const d = calls.step("d", { undo: true });
   const definition = workflow<object>({ name: "busy", version: 1 })
     .step(a)
     .fork("f", { left: (s) => s.step(b), right: (s) => s.step(c) }, { join: "any", losers: "compensate" })

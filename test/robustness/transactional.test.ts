@@ -22,13 +22,22 @@ test("transactional steps under cuts at COMMIT, dying workers, take-overs, hangs
   const started = await Promise.all(orders.map((one) => cluster.start(definition, one)));
   const views = await Promise.all(
     started.map(async ({ instanceId }) => {
-      await cluster.client.waitForEnd(instanceId, { timeoutMs: 150_000 }).catch(async (error: unknown) => {
+      await cluster.client.waitForEnd(instanceId, { timeoutMs: 240_000 }).catch(async (error: unknown) => {
         throw new Error(`${String(error)}\n${await cluster.story(instanceId)}`, { cause: error });
       });
       return cluster.client.get(instanceId);
     }),
   );
   await service.settled();
+  console.log(
+    performance.now(),
+    service.faults,
+    service.cuts,
+    service.deaths,
+    await cluster.sql(
+      "SELECT type, data->'error'->>'code' AS code, left(data->'error'->>'message', 40) AS m, count(*)::int FROM event GROUP BY 1,2,3 ORDER BY 4 DESC LIMIT 25",
+    ),
+  );
 
   expect(views.map(({ status }) => status)).toEqual(orders.map(({ declined }) => (declined ? "failed" : "completed")));
   const expected: Record<string, number[]> = {};
@@ -56,4 +65,4 @@ test("transactional steps under cuts at COMMIT, dying workers, take-overs, hangs
   );
   expect(lost).toBeGreaterThan(20);
   expect(refused).toBeGreaterThan(10);
-}, 200_000);
+}, 300_000);

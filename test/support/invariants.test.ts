@@ -26,7 +26,14 @@ const definition: DefinitionJson = {
 
 const handlersOf = new Map([["worker", new Set(["pay", "refund", "left", "right", "undo"])]]);
 
-const step = (node: string, status: string, outcome = "happened"): StepFact => ({ node, status, outcome, side: null });
+const step = (node: string, status: string, outcome = "happened"): StepFact => ({
+  node,
+  status,
+  outcome,
+  side: null,
+  winners: null,
+  timed: false,
+});
 
 /** Events in short: `type`, `type node` or `step.leased node handler lane`. */
 const eventsOf = (lines: readonly string[]): EventFact[] =>

@@ -26,7 +26,7 @@ export interface Call {
 }
 
 /** How a step of a test is run; what is not told is done at once and without an error. */
-export interface StepSpec<In, Out> extends Omit<StepOptions, "onFailure"> {
+export interface StepSpec<In, Out> extends Omit<StepOptions, "onFailure" | "compensateOn"> {
   /** The name of its handler; the step's name unless told. The compensation's has `.undo` behind it. */
   readonly handler?: string;
   /** How many calls of its handler a worker makes at the same time. */
@@ -34,6 +34,8 @@ export interface StepSpec<In, Out> extends Omit<StepOptions, "onFailure"> {
   readonly run?: (input: In, context: StepContext) => Out | Promise<Out>;
   /** Its compensation; `true` for one that only writes down that it was called. */
   readonly undo?: true | ((input: In, context: CompensationContext) => unknown);
+  /** When it is undone; it has a compensation then. */
+  readonly compensateOn?: "started" | "completed";
   /** Three attempts, 5 ms apart, unless told. */
   readonly undoRetry?: RetryPolicy;
   readonly undoTimeoutMs?: number;
@@ -64,7 +66,7 @@ export class Recorder {
     name: Name,
     spec: StepSpec<In, Out> = {},
   ): TestStep<Name, In, Out> {
-    const { handler = name, concurrency, run, undo, undoRetry, undoTimeoutMs, ...options } = spec;
+    const { handler = name, concurrency, run, undo, undoRetry, undoTimeoutMs, compensateOn, ...options } = spec;
     const contract = defineHandler<unknown, unknown>({ name: handler });
     const forward = contract.implement(
       (input, context) =>
@@ -87,7 +89,12 @@ export class Recorder {
       retry: { maxAttempts: 3, delayMs: 5, jitter: 0, ...undoRetry },
       ...(undoTimeoutMs !== undefined && { timeoutMs: undoTimeoutMs }),
     };
-    const step = defineStep(name, contract, { ...options, retry, onFailure });
+    const step = defineStep(name, contract, {
+      ...options,
+      retry,
+      onFailure,
+      ...(compensateOn !== undefined && { compensateOn }),
+    });
     return this.#testStep<Name, In, Out>(step, [forward, backward]);
   }
 

@@ -1,16 +1,19 @@
 /** Notifications: which services they wake, and how our own are published. Only hints; polling is the truth. */
 import type { Listener } from "@floxy/shared";
-import { delayedItem, openListener, parseNotification } from "@floxy/shared";
+import { bulkItem, delayedItem, openListener, parseNotification } from "@floxy/shared";
 import type { ListenerState } from "./health.ts";
 import type { Logger } from "./log.ts";
 import type { Services } from "./services.ts";
+
+const inboxItem = "inbox";
+const known: ReadonlySet<string> = new Set([inboxItem, delayedItem, bulkItem]);
 
 /** What the inlet of notifications needs. */
 export interface InletOptions {
   /** Where to LISTEN, or `false` to poll only. */
   readonly connectionString: string | false;
   readonly schema: string;
-  readonly services: () => Pick<Services, "review" | "timer">;
+  readonly services: () => Pick<Services, "review" | "timer" | "bulk">;
   readonly log: Logger;
   readonly onNotification: (channel: string) => void;
   readonly onError: (error: unknown) => void;
@@ -34,17 +37,20 @@ export const createInlet = (options: InletOptions): Inlet => {
     applicationName: "floxy orchestrator listener",
     onNotification(channel, payload) {
       options.onNotification(channel);
-      const { review, timer } = services();
+      const { review, timer, bulk } = services();
       const items = parseNotification(payload);
-      if (items.some((item) => item !== delayedItem)) review.wake();
-      // What names neither is from a newer version, or was too long to say: a look too many costs one statement.
-      if (items.some((item) => item !== "inbox")) timer.wake();
+      // What is none of ours is from a newer version, or was too long to say: a look too many costs one statement.
+      const told = (item: string): boolean => items.some((one) => one === item || !known.has(one));
+      if (told(inboxItem)) review.wake();
+      if (told(delayedItem)) timer.wake();
+      if (told(bulkItem)) bulk.wake();
     },
     onResync() {
       // Whatever was said meanwhile was not heard.
-      const { review, timer } = services();
+      const { review, timer, bulk } = services();
       review.wake();
       timer.wake();
+      bulk.wake();
     },
     onState(connected) {
       if (connected) log.info({}, "notifications arrive");

@@ -32,6 +32,8 @@ export interface OrchestratorOptions {
   readonly reviewBatch?: number | undefined;
   /** The time between two samples of the queue, in milliseconds; 15,000 unless told. */
   readonly sampleIntervalMs?: number | undefined;
+  /** The time between two rounds of the reconciler, in milliseconds; 60,000 unless told, `false` for none. */
+  readonly reconcileIntervalMs?: number | false | undefined;
   /** How late a service may be before it counts as stale, in milliseconds; 30,000 unless told. */
   readonly staleAfterMs?: number | undefined;
   /** How long {@link Orchestrator.stop} waits for what is running, in milliseconds; 10,000 unless told. */
@@ -53,6 +55,7 @@ export const defaults = {
   pollIntervalMs: 1_000,
   reviewBatch: 100,
   sampleIntervalMs: 15_000,
+  reconcileIntervalMs: 60_000,
   staleAfterMs: 30_000,
   drainTimeoutMs: 10_000,
   httpHost: "127.0.0.1",

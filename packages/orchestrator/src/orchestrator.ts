@@ -1,6 +1,6 @@
 /** The orchestrator: handles what belongs to no single worker. Stateless; run as many as you like on one database. */
 import { hostname } from "node:os";
-import type { Database, Hints, Notifier } from "@floxy/shared";
+import type { Database, Hints, Notifier, Reconciled } from "@floxy/shared";
 import { createNotifier, FloxyError, isTransient, newId, openDatabase, publishHints } from "@floxy/shared";
 import type { Health, Phase, Readiness } from "./health.ts";
 import { healthOf, readinessOf } from "./health.ts";
@@ -107,6 +107,7 @@ class Sidecar implements Orchestrator {
       pollIntervalMs: options.pollIntervalMs ?? defaults.pollIntervalMs,
       reviewBatch: options.reviewBatch ?? defaults.reviewBatch,
       sampleIntervalMs: options.sampleIntervalMs ?? defaults.sampleIntervalMs,
+      reconcileIntervalMs: options.reconcileIntervalMs ?? defaults.reconcileIntervalMs,
       listening: () => this.#inlet.state() === "connected",
       publish: (hints) => this.#publish(hints),
       onTick: (report) => this.#onTick(report),
@@ -120,6 +121,7 @@ class Sidecar implements Orchestrator {
         this.#log.error(fields, "an expired lease could not be taken over; trying again later");
       },
       onSample: createQueueMetrics(factory),
+      onReconciled: (found) => this.#onReconciled(found),
     });
   }
 
@@ -226,6 +228,15 @@ class Sidecar implements Orchestrator {
     } else if (result.handled > 0) {
       this.#log.debug({ service, handled: result.handled, woken: report.woken }, "a tick found work");
     }
+  }
+
+  #onReconciled(found: Reconciled): void {
+    this.#metrics.reconciled(found);
+    const { stuck, stuckCount: _, ...repaired } = found;
+    if (Object.values(repaired).some((count) => count > 0)) this.#log.warn(repaired, "the reconciler put back what was lost");
+    if (stuck.length === 0) return;
+    const fields = { count: stuck.length, instanceIds: stuck.slice(0, 10) };
+    this.#log.error(fields, "nothing moves these instances, and a look at them has not helped; cancel or abort them");
   }
 
   #onConnectionError(error: unknown): void {

@@ -15,13 +15,18 @@ const nothingSampled = {
   deadCompensation: 0,
 };
 
+const answers: Readonly<Record<string, object[]>> = {
+  next_due: [nothingDue],
+  sample_queue: [nothingSampled],
+  take_reconciling: [{ taken: true }],
+};
+
 /** A database with nothing to do that counts what it is asked; a transaction costs two statements more. */
 const createIdleDatabase = () => {
   const asked: string[] = [];
   const query = async <Row extends object>({ name }: { readonly name: string }): Promise<Row[]> => {
     asked.push(name);
-    const rows: object[] = name === "next_due" ? [nothingDue] : name === "sample_queue" ? [nothingSampled] : [];
-    return rows as Row[];
+    return (answers[name] ?? []) as Row[];
   };
   const db: Database = {
     schema: '"floxy"',
@@ -43,6 +48,7 @@ const start = (db: Database, clock: FakeClock, listening: boolean) => {
     orchestratorId: "orchestrator",
     pollIntervalMs: 1_000,
     reviewBatch: 100,
+    reconcileIntervalMs: 60_000,
     sampleIntervalMs: 15_000,
     listening: () => listening,
     publish: () => {},
@@ -50,6 +56,7 @@ const start = (db: Database, clock: FakeClock, listening: boolean) => {
     onPostponed: () => {},
     onNotTakenOver: () => {},
     onSample: () => {},
+    onReconciled: () => {},
   });
   for (const service of Object.values(services)) service.start();
   return services;
@@ -66,7 +73,9 @@ test.each([true, false])(
     await clock.advance(100_000);
     expect(asked.length).toBeGreaterThan(90);
     expect(asked.length).toBeLessThanOrEqual(150);
-    expect(new Set(asked)).toEqual(new Set(["next_due", "sample_queue"]));
+    const rounds = ["BEGIN", "COMMIT", "take_reconciling", "lost_timers", "note_stuck"];
+    const reconciling = [...rounds, "release_held", "hold_paused", "count_stuck"];
+    expect(new Set(asked)).toEqual(new Set(["next_due", "sample_queue", "has_open_bulk", ...reconciling]));
   },
 );
 

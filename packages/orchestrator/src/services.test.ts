@@ -38,6 +38,7 @@ const startServices = (names: readonly (keyof Services)[] = ["review", "timer", 
     orchestratorId: "orchestrator",
     pollIntervalMs: 100,
     reviewBatch: 10,
+    reconcileIntervalMs: 60_000,
     sampleIntervalMs: 5_000,
     listening: () => false,
     publish: () => {},
@@ -47,8 +48,9 @@ const startServices = (names: readonly (keyof Services)[] = ["review", "timer", 
       throw error;
     },
     onSample: () => {},
+    onReconciled: () => {},
   });
-  for (const name of names) services[name].start();
+  for (const name of names) services[name]?.start();
   cleanup.push(async () => {
     await Promise.all(Object.values(services).map((service) => service.stop()));
     await own.close();

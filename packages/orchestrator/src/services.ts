@@ -1,8 +1,10 @@
 /** The services of an orchestrator, wired to one database, one clock and one way to publish. */
-import type { Database, Hints, QueueSample } from "@floxy/shared";
+import type { Database, Hints, QueueSample, Reconciled } from "@floxy/shared";
 import { createGraphCache } from "@floxy/shared";
+import { bulkDuty } from "./duty/bulk-duty.ts";
 import { createDueWatch } from "./duty/due-watch.ts";
 import { leaseDuty } from "./duty/lease-duty.ts";
+import { reconcileDuty } from "./duty/reconcile-duty.ts";
 import { reviewDuty } from "./duty/review-duty.ts";
 import { sampleDuty } from "./duty/sample-duty.ts";
 import { timerDuty } from "./duty/timer-duty.ts";
@@ -20,6 +22,8 @@ export interface ServicesOptions {
   readonly pollIntervalMs: number;
   readonly reviewBatch: number;
   readonly sampleIntervalMs: number;
+  /** `false` for an orchestrator that does not reconcile. */
+  readonly reconcileIntervalMs: number | false;
   /** Whether notifications arrive now. */
   readonly listening: () => boolean;
   readonly publish: (hints: Hints) => void;
@@ -27,6 +31,7 @@ export interface ServicesOptions {
   readonly onPostponed: (instanceId: string, error: unknown) => void;
   readonly onNotTakenOver: (instanceId: string, error: unknown) => void;
   readonly onSample: (sample: QueueSample) => void;
+  readonly onReconciled: (found: Reconciled) => void;
 }
 
 /** The services by their names. */
@@ -35,6 +40,9 @@ export interface Services {
   readonly timer: Service;
   readonly lease: Service;
   readonly sample: Service;
+  readonly bulk: Service;
+  /** Missing when it is switched off. */
+  readonly reconcile?: Service;
 }
 
 /** The wait after the first look that found nothing, in milliseconds; it doubles up to the poll interval. */
@@ -50,9 +58,15 @@ const longestListeningPollMs = 5_000;
 /** The most steps to wake, or leases to take over, in one statement. */
 const queueBatch = 200;
 
+/** The most items of bulk acts in one tick; each is a transaction of its own. */
+const bulkBatch = 50;
+
+/** The most of each kind to repair in one round. */
+const reconcileBatch = 1_000;
+
 /** Makes the services; none is started. */
 export const createServices = (options: ServicesOptions): Services => {
-  const { db, clock, random, pollIntervalMs, publish } = options;
+  const { db, clock, random, pollIntervalMs, publish, reconcileIntervalMs: intervalMs, onReconciled } = options;
   const rareMs = Math.max(pollIntervalMs, Math.min(pollIntervalMs * listeningFactor, longestListeningPollMs));
   const pollMs = (): number => (options.listening() ? rareMs : pollIntervalMs);
   const leasePollMs = Math.min(pollIntervalMs, longestLeaseWaitMs);
@@ -81,5 +95,12 @@ export const createServices = (options: ServicesOptions): Services => {
       sampleDuty({ db, random, intervalMs: options.sampleIntervalMs, onSample: options.onSample }),
       options,
     ),
+    bulk: createService(bulkDuty({ ...common, pace: pace(), pollMs: rareMs, batchSize: bulkBatch }), options),
+    ...(intervalMs !== false && {
+      reconcile: createService(
+        reconcileDuty({ db, random, intervalMs, batchSize: reconcileBatch, publish, onReconciled }),
+        options,
+      ),
+    }),
   };
 };

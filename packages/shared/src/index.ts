@@ -1,5 +1,11 @@
 export { retryPolicyOf } from "./core/retry.ts";
 export { toStepError } from "./core/step-error.ts";
+export {
+  type DefinitionChange,
+  type DefinitionDiff,
+  diffDefinitions,
+  type FieldChange,
+} from "./definition/diff.ts";
 export { compileExpression, evaluateCondition } from "./definition/expression.ts";
 export { fingerprint } from "./definition/fingerprint.ts";
 export { buildGraph, type Graph, taskOf } from "./definition/graph.ts";
@@ -20,9 +26,18 @@ export type {
 } from "./definition/model.ts";
 export { defaultTimeoutMs } from "./definition/model.ts";
 export { parseDefinition } from "./definition/validate.ts";
+export { type DoctorOptions, runDoctor } from "./engine/doctor.ts";
 export { createGraphCache, type GraphCache, latestVersion, registerDefinition } from "./engine/graphs.ts";
-export { delayedItem, type Hints, noHints, publishHints, publishHintsWithin } from "./engine/hints.ts";
+export { bulkItem, delayedItem, type Hints, noHints, publishHints, publishHintsWithin } from "./engine/hints.ts";
 export { type ResolvedStep, resolveInputs } from "./engine/inputs.ts";
+export {
+  type BulkDeadLetterFilter,
+  type BulkFilter,
+  type BulkParams,
+  type BulkRound,
+  runBulk,
+  startBulk,
+} from "./engine/operate/bulk.ts";
 export {
   type DeadLetterParams,
   discardStep,
@@ -43,6 +58,7 @@ export type { Operated, OperateParams } from "./engine/operate/operate.ts";
 export { type ResumeParams, reprioritise, resumeInstance } from "./engine/operate/resume.ts";
 export { type SignalParams, sendSignal } from "./engine/operate/signal.ts";
 export { abortInstance, cancelInstance } from "./engine/operate/stop.ts";
+export { type Reconciled, reconcile } from "./engine/reconcile.ts";
 export { reviewInbox } from "./engine/review.ts";
 export { type AttemptResult, type FinishedAttempt, settleAttempts } from "./engine/settle.ts";
 export { type SettleWithinParams, settleWithin } from "./engine/settle-within.ts";
@@ -57,6 +73,15 @@ export {
   summarise,
   viewInstance,
 } from "./engine/view.ts";
+export {
+  type BulkAct,
+  type BulkItemRow,
+  type BulkItemState,
+  type BulkRow,
+  getBulk,
+  hasOpenBulk,
+  listBulkItems,
+} from "./store/bulk.ts";
 export { type Channel, channelName, parseNotification } from "./store/channel.ts";
 export {
   type DatabaseOptions,
@@ -66,6 +91,16 @@ export {
   openTransactionPool,
 } from "./store/database.ts";
 export { isTransient } from "./store/database-error.ts";
+export {
+  type DefinitionDetails,
+  findDefinition,
+  type ListedDefinition,
+  listDefinitions,
+} from "./store/definition-list.ts";
+export type { Check } from "./store/doctor/check.ts";
+export { checks } from "./store/doctor/checks.ts";
+export { type EnvironmentCheck, type EnvironmentOptions, environmentChecks } from "./store/doctor/environment.ts";
+export type { CheckReport, DoctorReport, ExamineOptions, Finding } from "./store/doctor/examine.ts";
 export { type EventRow, getEvents } from "./store/event.ts";
 export { type Database, type Executor, quoteIdentifier, type Statement } from "./store/executor.ts";
 export { ringTimers } from "./store/inbox.ts";

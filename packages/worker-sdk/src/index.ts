@@ -1,10 +1,19 @@
 export {
   type AuditRow,
+  type BulkDeadLetterFilter,
+  type BulkFilter,
+  type BulkItemState,
+  type CheckReport,
   type DeadLetterView,
   type DecisionView,
+  type DefinitionChange,
+  type DefinitionDiff,
   type DefinitionJson,
+  type DoctorReport,
   type ErrorCode,
   type EventRow,
+  type FieldChange,
+  type Finding,
   FloxyError,
   type ForeignClient,
   type InstanceStatus,
@@ -12,6 +21,7 @@ export {
   type InstanceView,
   isFloxyError,
   type KeptSignalView,
+  type ListedDefinition,
   type Operated,
   type Problem,
   type StepError,
@@ -50,8 +60,18 @@ export type {
   SignalOptions,
 } from "./client/act-options.ts";
 export type { AuditOptions, AuditPage } from "./client/audit.ts";
+export type {
+  Bulk,
+  BulkItem,
+  BulkItemsOptions,
+  BulkOperator,
+  BulkOptions,
+  BulkStarted,
+} from "./client/bulk.ts";
 export { FloxyClient } from "./client/client.ts";
 export type { DeadLetter, DeadLetterPage, DeadLettersOptions } from "./client/dead-letters.ts";
+export type { DefinitionsOptions, RegisteredDefinition } from "./client/definitions.ts";
+export type { ClientDoctorOptions } from "./client/doctor.ts";
 export type { InstanceHandle } from "./client/handle.ts";
 export type { EventsOptions, FollowOptions } from "./client/history.ts";
 export type { InstancePage, ListOptions } from "./client/list.ts";

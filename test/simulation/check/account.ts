@@ -59,6 +59,8 @@ export interface Account {
   readonly tokens: Map<string, number>;
   /** The tokens under which something was written. */
   readonly settled: Set<number>;
+  /** The nodes that have completed, each with its run. */
+  readonly completed: Set<string>;
   /** When each node was settled, in steps of the simulation: what has one number was settled at one moment. */
   readonly moments: Map<string, number>;
   /** Counts the steps of the simulation. */
@@ -84,6 +86,7 @@ export const openAccount = (instanceId: string, order: Order, sample: Sample, in
   nodes: new Map(),
   tokens: new Map(),
   settled: new Set(),
+  completed: new Set(),
   moments: new Map(),
   moment: 0,
   status: "running",

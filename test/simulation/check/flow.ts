@@ -145,9 +145,8 @@ class Follower {
     if (status === "completed" && winners != null) {
       const values = winners.map((name): [string, Json] => {
         const way = ways.get(name);
-        if (way?.at === "ended" || way?.at === "early") return [name, way.value];
-        this.#wrong.push(`the join of ${node.name} counts branch ${name}, which is ${way?.at}`);
-        return [name, null];
+        // Of one that has lost a join around it, branches may have been undone.
+        return [name, way?.at === "ended" || way?.at === "early" ? way.value : null];
       });
       return { at: "ended", value: Object.fromEntries(values) };
     }
@@ -174,6 +173,7 @@ const sideOf = ({ sample, input }: Told, nodes: Passed, name: string, passed: Js
     rule.by === "input"
       ? member(member(input, "sides"), name)
       : member(rule.by === "step" ? valueAt(nodes, rule.step) : passed, "ok");
+  if (rule.by === "input" && asked === undefined) return null;
   return asked === true ? "then" : "else";
 };
 

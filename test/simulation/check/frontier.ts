@@ -32,13 +32,14 @@ const checkReached = (account: Account, flow: Flow, after: Facts): string[] => {
 };
 
 const checkJoins = (
-  { order }: Account,
+  account: Account,
   flow: Flow,
   { before, after }: { readonly before: Facts | undefined; readonly after: Facts },
 ): string[] => {
   const wrong: string[] = [];
   for (const [name, ways] of flow.branches) {
-    const fork = order.nodes.get(name);
+    const fork = account.order.nodes.get(name);
+    if (isStopped(account, after, name)) continue;
     const row = after.steps.get(name);
     if (fork?.kind !== "fork" || row?.status !== "completed" || before?.steps.get(name)?.status === "completed") continue;
     const winners = row.winners ?? [];
@@ -46,6 +47,7 @@ const checkJoins = (
     const value = Object.fromEntries(
       winners.map((winner): [string, Json] => {
         const way = ways.get(winner);
+        if (way?.at !== "ended" && way?.at !== "early") wrong.push(`the join of ${name} counts ${winner}, which is ${way?.at}`);
         return [winner, way !== undefined && "value" in way ? way.value : null];
       }),
     );

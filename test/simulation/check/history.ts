@@ -200,7 +200,7 @@ const end = (account: Account, step: Step, event: EventFact, name: string): stri
   if (event.type === "lease.expired") {
     const until = step.before?.queue.get(name)?.leaseUntil ?? 0;
     if (until > step.now) wrong.push(`${name} was taken over ${until - step.now} ms before its lease expired`);
-  } else if (account.status !== "aborted" && ended === undefined) {
+  } else if (step.after.status !== "aborted" && ended === undefined) {
     wrong.push(`${event.type} of ${name}, and nobody has settled it`);
   }
   if (event.type !== "lease.expired" && ended !== undefined) account.settled.add(lease.token);
@@ -217,6 +217,7 @@ const end = (account: Account, step: Step, event: EventFact, name: string): stri
   account.moments.set(name, account.moment);
   if (completed) {
     node.completed = true;
+    account.completed.add(`${name} ${step.after.steps.get(name)?.run}`);
     account.told.outputs.set(name, ended?.output ?? null);
   }
   if (!lease.transactional && ended?.harmless !== true) node.hasEffects = true;

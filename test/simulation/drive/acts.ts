@@ -59,7 +59,7 @@ export const act = async (
       return false;
     }
   };
-  const { answer } = await simulation.step(`${label(instanceId)}: ${said}`, work, { crash, told });
+  const { answer } = await simulation.step(`${label(instanceId)}: ${said}`, work, { crash, told, touches: instanceId });
   // Whoever lost the answer asks again: every act is safe to repeat.
   if (answer === undefined) return act(simulation, reopen(simulation, instanceId), what);
   if (facts !== undefined) checkAct(instanceId, facts, what, { answer, code: refusal.code });

@@ -53,7 +53,7 @@ const work = async (workers: readonly SimulatedWorker[], tape: Tape): Promise<nu
   const counts: number[] = [];
   for (const worker of workers) {
     while (worker.unanswered.length > 0) await worker.repeat();
-    counts.push(await worker.claim(20), worker.calls.length);
+    counts.push(await worker.claim(20), worker.calls.length + worker.finished.length);
     for (const call of [...worker.calls]) {
       worker.finish(call, { kind: "completes", output: outputOf(tape, call.leased.node) });
     }

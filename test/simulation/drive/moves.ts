@@ -37,15 +37,16 @@ export const move = async (scene: Scene): Promise<void> => {
   const calling = workers.filter(({ calls }) => calls.length > 0);
   const settling = workers.filter(({ finished }) => finished.length > 0);
   const repeating = workers.filter(({ unanswered }) => unanswered.length > 0);
+  const now = workToDo(simulation);
   const next = tape.weigh<() => Promise<void>>([
-    [18, () => claimSome(scene)],
+    [now.ready ? 18 : 2, () => claimSome(scene)],
     [calling.length > 0 ? 24 : 0, async () => finishSome(scene, calling)],
     [settling.length > 0 ? 20 : 0, () => settleSome(scene, settling)],
     [repeating.length > 0 ? 12 : 0, async () => tape.pickAny(repeating)?.repeat(crashOf(scene, 6))],
-    [16, async () => void (await simulation.review(tape.pick([100, 1, 2]), crashOf(scene, 16)))],
-    [5, async () => void (await simulation.wake(100, crashOf(scene, 1)))],
-    [5, async () => void (await simulation.ring(tape.pick([100, 1]), crashOf(scene, 1)))],
-    [5, async () => void (await simulation.takeOver(tape.pick([100, 1]), crashOf(scene, 5)))],
+    [now.noted ? 16 : 1, async () => void (await simulation.review(tape.pick([100, 1, 2]), crashOf(scene, 16)))],
+    [now.delayed ? 6 : 1, async () => void (await simulation.wake(100, crashOf(scene, 1)))],
+    [now.timed ? 6 : 1, async () => void (await simulation.ring(tape.pick([100, 1]), crashOf(scene, 1)))],
+    [now.expired ? 12 : 1, async () => void (await simulation.takeOver(tape.pick([100, 1]), crashOf(scene, 5)))],
     [6, () => simulation.pass(tape.pick([5_000, 1_000, 20_000]))],
     [weather.deaths, () => simulation.pass(leaseMs + 1_000)],
     [calling.length > 0 ? 3 : 0, async () => tape.pickAny(calling)?.extend()],
@@ -53,6 +54,19 @@ export const move = async (scene: Scene): Promise<void> => {
     [weather.people, () => interfere(scene)],
   ]);
   await next?.();
+};
+
+// Moves that can change nothing are made too, now and then.
+const workToDo = ({ live, stage }: Simulation) => {
+  const now = stage.now();
+  const queued = live.flatMap(({ facts }) => [...(facts?.queue.values() ?? [])]);
+  return {
+    ready: queued.some(({ state }) => state === "ready"),
+    delayed: queued.some(({ state }) => state === "delayed"),
+    expired: queued.some(({ leaseUntil }) => leaseUntil !== null && leaseUntil < now),
+    noted: live.some(({ facts }) => (facts?.notes.length ?? 0) > 0),
+    timed: live.some(({ facts }) => (facts?.timers.size ?? 0) > 0),
+  };
 };
 
 const crashOf = ({ tape, weather }: Scene, most: number): CrashPlan | undefined =>

@@ -44,7 +44,7 @@ export const countRareThings = (
     if (isAbsent({ type, data }, queue.has(node ?? ""), steps.get(node ?? ""))) coverage.count("transactional absent outcome");
   }
   if (types.has("instance.started")) coverage.count("instances");
-  if (before?.status !== status) coverage.count(`ended ${status}`);
+  if (before?.status !== status) coverage.count(`became ${status}`);
 };
 
 const isRunning = (before: Facts | undefined): boolean =>

@@ -6,10 +6,9 @@ import type { Failure } from "./shrink.ts";
 export const replayLine = (seed: number): string => `FLOXY_SEED=${seed} npm test -- test/simulation`;
 
 /** Tells of a failure, after it was made smaller. */
-export const report = (seed: number, { result: { simulation, error } }: Failure): string => {
+export const report = ({ result: { simulation, error } }: Failure): string => {
   const definitions = new Map([...simulation.accounts.values()].map(({ order }) => [order.definition.name, order.definition]));
   return [
-    replayLine(seed),
     error instanceof Error ? (error.name === "Violation" ? error.message : (error.stack ?? error.message)) : String(error),
     ...[...definitions.values()].flatMap(({ nodes, format: _, version: __, name, ...options }) => [
       `definition ${name} ${JSON.stringify(options)}`,

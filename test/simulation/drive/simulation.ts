@@ -41,6 +41,8 @@ export interface StepOptions {
   readonly crash?: CrashPlan | undefined;
   /** The leases that it ends, if it gets that far, by instance. */
   readonly ends?: ReadonlyMap<string, readonly LeaseEnd[]>;
+  /** An instance that it may change although that has ended. */
+  readonly touches?: string;
   /** Changes the accounts by what the step has told the database, when it has come through. */
   readonly told?: () => void;
 }
@@ -150,14 +152,14 @@ export class Simulation {
     const outcome = await this.#attempt(what, work);
     this.line.arm(undefined);
     if (outcome.answer !== undefined) options.told?.();
-    await this.observe(options.ends);
+    await this.observe(options.ends, options.touches);
     return outcome;
   }
 
   /** Looks at all instances that have not ended, and throws when a promise is broken. */
-  async observe(ends: ReadonlyMap<string, readonly LeaseEnd[]> = new Map()): Promise<void> {
+  async observe(ends: ReadonlyMap<string, readonly LeaseEnd[]> = new Map(), touches?: string): Promise<void> {
     const wanted = [...this.accounts.values()]
-      .filter(({ facts }) => facts === undefined || !hasEnded(facts))
+      .filter(({ facts, instanceId }) => facts === undefined || !hasEnded(facts) || instanceId === touches)
       .map(({ instanceId, cursor }) => ({ instanceId, after: cursor }));
     for (const after of await this.stage.look(wanted)) this.#hold(after, ends.get(after.instanceId) ?? []);
   }

@@ -97,7 +97,8 @@ export class SimulatedWorker {
     this.calls.splice(this.calls.indexOf(call), 1);
     const result = resultOf(call, fate);
     story.push(`${this.id}: ${lane === "forward" ? "" : "the compensation of "}${node} of ${label(instanceId)} ${fate.kind}`);
-    const hasEffect = result.kind === "completed" || (fate.kind === "fails" && fate.hasEffect);
+    const mayAct = "value" in call.input && fate.kind === "fails" && fate.hasEffect;
+    const hasEffect = result.kind === "completed" || mayAct;
     // In a transaction it happens when the result is written, or not at all.
     if (hasEffect && !call.isTransactional) world[lane === "forward" ? "act" : "undo"](instanceId, node, run);
     // The engine takes an attempt that is not the first for one that may have had effects.

@@ -35,7 +35,7 @@ export class World {
   }
 
   /** What is wrong with the world, now that an instance has ended. */
-  check({ instanceId, order, nodes }: Account, facts: Facts): string[] {
+  check({ instanceId, order, nodes, completed }: Account, facts: Facts): string[] {
     const wrong: string[] = [];
     const { status, boundary, steps, run: lastRun } = facts;
     if (status === "aborted") return wrong;
@@ -52,7 +52,7 @@ export class World {
         continue;
       }
       const mayStay =
-        task?.compensation === undefined || effect.excused || (task.compensateOn === "completed" && row?.outcome !== "happened");
+        task?.compensation === undefined || effect.excused || (task.compensateOn === "completed" && !completed.has(`${node} ${run}`));
       if (isThere && !mayStay) wrong.push(`it is ${status} in run ${lastRun}, and the effect of ${node} in run ${run} is there`);
     }
     return wrong;

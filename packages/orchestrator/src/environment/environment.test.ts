@@ -27,6 +27,7 @@ describe("the environment", () => {
       pollIntervalMs: 1_000,
       reviewBatch: 100,
       sampleIntervalMs: 15_000,
+      reconcileIntervalMs: 60_000,
       staleAfterMs: 30_000,
       drainTimeoutMs: 10_000,
     });
@@ -46,6 +47,7 @@ describe("the environment", () => {
       FLOXY_HTTP_PORT: "0",
       FLOXY_POLL_INTERVAL_MS: "250",
       FLOXY_REVIEW_BATCH: "10",
+      FLOXY_RECONCILE_INTERVAL_MS: "off",
       FLOXY_LOG_LEVEL: "debug",
     });
     expect(options).toMatchObject({
@@ -57,6 +59,7 @@ describe("the environment", () => {
       http: { host: "0.0.0.0", port: 0 },
       pollIntervalMs: 250,
       reviewBatch: 10,
+      reconcileIntervalMs: false,
     });
     expect(logLevel).toBe("debug");
   });

@@ -41,6 +41,7 @@ type Settings = z.infer<typeof shape>;
 
 const configure = (set: Settings): Omit<Configuration, "warnings"> => {
   const { FLOXY_LISTEN_URL: listenUrl, FLOXY_HTTP_PORT: port, FLOXY_HTTP_HOST: host, FLOXY_PREPARE: prepare } = set;
+  const reconcileMs = set.FLOXY_RECONCILE_INTERVAL_MS;
   // Without prepared statements there is a pgbouncer on the way, which swallows LISTEN.
   const ownListener = prepare === false ? false : set.DATABASE_URL;
   return {
@@ -55,6 +56,7 @@ const configure = (set: Settings): Omit<Configuration, "warnings"> => {
       pollIntervalMs: set.FLOXY_POLL_INTERVAL_MS,
       reviewBatch: set.FLOXY_REVIEW_BATCH,
       sampleIntervalMs: set.FLOXY_SAMPLE_INTERVAL_MS,
+      reconcileIntervalMs: reconcileMs === "off" ? false : reconcileMs,
       staleAfterMs: set.FLOXY_STALE_AFTER_MS,
       drainTimeoutMs: set.FLOXY_DRAIN_TIMEOUT_MS,
     },

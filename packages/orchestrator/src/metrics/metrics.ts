@@ -1,5 +1,5 @@
 /** The orchestrator's own metrics: base units, and labels from closed lists only, never the id of an instance. */
-import type { Hints } from "@floxy/shared";
+import type { Hints, Reconciled } from "@floxy/shared";
 import { errorCodes, isFloxyError } from "@floxy/shared";
 import type { ListenerState } from "../health.ts";
 import type { ServiceState, TickReport } from "../service/service.ts";
@@ -16,6 +16,7 @@ export interface MetricSources {
 export interface Metrics {
   tick(report: TickReport): void;
   postponed(): void;
+  reconciled(found: Reconciled): void;
   published(hints: Hints): void;
   notified(channel: string): void;
   databaseError(error: unknown): void;
@@ -43,6 +44,9 @@ export const createMetrics = (factory: MetricFactory, sources: MetricSources): M
     "orchestrator_instances_finished_total",
     "Instances that a review here brought to their end.",
   );
+  const bulkItems = counter("orchestrator_bulk_items_total", "Items of bulk acts that were brought to an end here.");
+  const repairs = counter("orchestrator_repairs_total", "What the reconciler put back: notes, timers, held steps.");
+  const stuck = gauge("stuck_instances", "Instances that nothing moves, and that a look has not helped.");
   const received = counter("orchestrator_notifications_received_total", "Notifications received.", ["channel"]);
   const errors = counter("orchestrator_database_errors_total", "Ticks and connections that failed.", ["code"]);
 
@@ -60,7 +64,7 @@ export const createMetrics = (factory: MetricFactory, sources: MetricSources): M
     1,
   );
 
-  const handled = { review: reviews, lease: takeovers, timer: woken, sample: undefined };
+  const handled = { review: reviews, lease: takeovers, timer: woken, bulk: bulkItems, reconcile: repairs, sample: undefined };
   const databaseError = (error: unknown): void =>
     // A code of the driver is any of hundreds; those of our own table are few.
     errors.inc({ code: isFloxyError(error) && error.code in errorCodes ? error.code : "OTHER" });
@@ -78,6 +82,7 @@ export const createMetrics = (factory: MetricFactory, sources: MetricSources): M
       handled[service]?.inc(result.handled);
     },
     postponed: () => postponed.inc(),
+    reconciled: ({ stuckCount }) => stuck.set(stuckCount),
     published: (hints) => finished.inc(hints.finished.size),
     notified: (channel) => received.inc({ channel }),
     databaseError,

@@ -1,11 +1,13 @@
 import { describe, expect, it } from "vitest";
-import type { Graph } from "../definition/graph.ts";
+import type { ConditionNode, Graph } from "../definition/graph.ts";
 import { nodeOf, taskOf } from "../definition/graph.ts";
 import type { NodeJson } from "../definition/model.ts";
+import { fork as anyFork, end, human, signal, sleep } from "../definition/testing/nodes.ts";
 import type { Json } from "../vocabulary/json.ts";
-import { advance, advanceStart, enqueueCompensation } from "./advance.ts";
+import { advance, advanceBy, advanceStart, arriveAgain, enqueueCompensation, isDlqMode } from "./advance.ts";
 import type { Advance, PayloadRow } from "./model.ts";
 import { condition, fork, graphOf, savepoint, task, undoable } from "./testing/definitions.ts";
+import { graphWith } from "./testing/states.ts";
 
 const leave = (graph: Graph, name: string, output: Json, input: Json = null) =>
   advance(graph, nodeOf(graph, name), name, { input, rows: new Map([[name, { output, side: null }]]) });
@@ -196,5 +198,128 @@ describe("the compensation of a task", () => {
 
   it("does not exist where the task has none", () => {
     expect(enqueueCompensation(taskOf(graphOf(task("log")), "log"), null)).toBeUndefined();
+  });
+});
+
+const recorded = ({ records }: Advance) => records.map(({ node, status, due }) => ({ node, status, due }));
+
+describe("a node that waits", () => {
+  it.each([
+    ["a decision without a deadline", human("n"), "waiting_decision", null],
+    ["a decision with a deadline", human("n", { timeoutMs: 9 }), "waiting_decision", { inMs: 9 }],
+    ["a sleep for a while", sleep("n", { durationMs: 5 }), "waiting", { inMs: 5 }],
+    ["a sleep until a text", sleep("n", { until: "value.at" }), "waiting", { at: "2030-01-31T06:00:00.000Z" }],
+    ["a sleep until a number", sleep("n", { until: "value.ms" }), "waiting", { at: "1970-01-01T00:00:01.000Z" }],
+    ["a signal without a deadline", signal("n"), "waiting", null],
+    ["a signal with a deadline", signal("n", { timeoutMs: 7 }), "waiting", { inMs: 7 }],
+  ] as const)("halts the flow, and knows until when: %s", (_what, node, status, due) => {
+    const next = leave(graphOf(task("pay"), node, task("ship")), "pay", { at: "2030-01-31T08:00:00+02:00", ms: 1000 });
+    expect(recorded(next)).toEqual([{ node: "n", status, due }]);
+    expect([next.enqueue, next.finished]).toEqual([[], null]);
+    expect(next.records[0]).toMatchObject({ inputFrom: "pay", contained: false });
+  });
+
+  it("asks for a look when it waits for a signal, which may have arrived before", () => {
+    expect(leave(graphOf(task("pay"), signal("call")), "pay", null).review).toBe(true);
+    expect(leave(graphOf(task("pay"), human("ask"), sleep("rest")), "pay", null).review).toBe(false);
+  });
+
+  it.each([
+    ["a text without a zone", "'2030-01-31T08:00:00'"],
+    ["a text that is no time", "'2030-13-45T08:00:00Z'"],
+    ["a year that cannot be stored", "1e15"],
+    ["no time at all", "true"],
+    ["a path that does not exist", "value.no.such"],
+  ])("fails when its time is %s", (_what, until) => {
+    const next = leave(graphOf(task("pay"), sleep("rest", { until })), "pay", {});
+    expect(next.records).toMatchObject([{ node: "rest", status: "failed", error: { code: "EXPRESSION_FAILED" } }]);
+    expect(next.records[0]?.error?.message).toContain("sleep 'rest': ");
+    expect(next.review).toBe(true);
+  });
+
+  it("fails before anyone is asked when what is to be decided on does not exist", () => {
+    const asked = human("ask", { input: { id: { $: "value.no.such" } } });
+    const next = leave(graphOf(task("pay"), asked), "pay", {});
+    expect(next.records).toMatchObject([{ node: "ask", status: "failed", error: { code: "EXPRESSION_FAILED" } }]);
+  });
+
+  it("sees the sides that were taken on this way", () => {
+    const asked = human("ask", { input: { $: "steps.c.ok" } });
+    const next = leave(graphOf(task("pay"), condition("c", "true", []), asked), "pay", { ok: 1 });
+    expect(passed(next)).toEqual(["c completed then", "ask waiting_decision"]);
+  });
+});
+
+describe("an early end", () => {
+  const ending = (how: "complete" | "fail" | "rollbackTo", more: object = {}) =>
+    condition("c", "value.enough", [end("stop", how, more)]);
+
+  it("completes the instance from the outermost sequence, with the value that came in", () => {
+    const next = leave(graphOf(task("pay"), ending("complete"), task("ship")), "pay", { enough: true });
+    expect(passed(next)).toEqual(["c completed then", "stop completed"]);
+    expect(next).toMatchObject({ enqueue: [], finished: { outputFrom: "pay" } });
+  });
+
+  it("completes only its branch in a fork", () => {
+    const graph = graphOf(fork("f", { left: [task("pay"), ending("complete"), task("l")], right: [task("r")] }));
+    expect(leave(graph, "pay", { enough: true })).toMatchObject({ enqueue: [], finished: null, review: true });
+  });
+
+  it("fails as a step does, and says why", () => {
+    const next = leave(graphOf(task("pay"), ending("fail", { message: "sold out" })), "pay", { enough: true });
+    const error = { code: "FAILED_BY_DEFINITION", message: "'stop': sold out" };
+    expect(next.records.at(-1)).toMatchObject({ node: "stop", status: "failed", error });
+    expect(next.review).toBe(true);
+    const plain = leave(graphOf(task("pay"), ending("fail")), "pay", { enough: true });
+    expect(plain.records.at(-1)?.error?.message).toBe("'stop': the definition ends here");
+  });
+
+  it("names the savepoint that it goes back to", () => {
+    const graph = graphOf(savepoint("paid"), task("pay"), ending("rollbackTo", { savepoint: "paid" }));
+    const error = { code: "ROLLED_BACK_BY_DEFINITION", message: expect.stringContaining("back to 'paid'") };
+    expect(leave(graph, "pay", { enough: true }).records.at(-1)).toMatchObject({ status: "failed", error });
+  });
+
+  it("concerns the whole instance when it goes back to a savepoint, also in a branch that its join could do without", () => {
+    const inBranch = (how: "fail" | "rollbackTo", more: object = {}) =>
+      graphOf(
+        savepoint("s"),
+        anyFork("f", { left: [task("pay"), ending(how, more)], right: [task("r")] }, { join: "any" }),
+      );
+    const contained = (graph: Graph) => leave(graph, "pay", { enough: true }).records.at(-1)?.contained;
+    expect(contained(inBranch("fail"))).toBe(true);
+    expect(contained(inBranch("rollbackTo", { savepoint: "s" }))).toBe(false);
+  });
+});
+
+describe("what cannot be decided", () => {
+  it("concerns only its branch where the join can do without it", () => {
+    const branches = { left: [task("pay"), condition("c", "input.no", [])], right: [task("r")] };
+    const contained = (join: string) =>
+      leave(graphOf(anyFork("f", branches, { join })), "pay", null).records.map((record) => record.contained);
+    expect([contained("any"), contained("all")]).toEqual([[true], [false]]);
+  });
+
+  it("waits for a person in DLQ mode, where only an end still fails", () => {
+    const graph = graphWith({ onFailure: "dlq" }, task("pay"), condition("c", "input.no", []));
+    expect([isDlqMode(graph), isDlqMode(graphOf(task("pay")))]).toEqual([true, false]);
+    expect(leave(graph, "pay", null).records).toMatchObject([{ node: "c", status: "paused", contained: true }]);
+    const ending = graphWith({ onFailure: "dlq" }, task("pay"), condition("c", "true", [end("stop", "fail")]));
+    expect(leave(ending, "pay", null).records.at(-1)).toMatchObject({ status: "failed", contained: false });
+  });
+});
+
+describe("the flow that goes on where a person says", () => {
+  const graph = graphOf(task("pay"), condition("c", "value.ok", [task("yes")], [task("no")]), task("ship"));
+  const payloads = { input: null, rows: new Map([["pay", { output: { ok: false }, side: null }]]) };
+
+  it("arrives at a node again with the value that it got", () => {
+    expect(queued(arriveAgain(graph, nodeOf(graph, "pay"), null, payloads))).toEqual(["pay <- input"]);
+    expect(passed(arriveAgain(graph, nodeOf(graph, "c"), "pay", payloads))).toEqual(["c completed else"]);
+  });
+
+  it("goes by the side of a condition that was chosen, which what follows sees", () => {
+    const follows = advanceBy(graph, nodeOf(graph, "c") as ConditionNode, "then", "pay", payloads);
+    expect([passed(follows), queued(follows)]).toEqual([[], ["yes <- pay"]]);
   });
 });

@@ -43,7 +43,9 @@ export const losersOf = (fork: ForkNode, winners: readonly string[]): readonly S
 export const losersToUndo = (graph: Graph, { steps }: Pick<InstanceState, "steps">): readonly Sequence[] => {
   const losers = [...steps.values()].flatMap(({ node: name, winners }) => {
     const node = graph.nodes.get(name);
-    return node?.kind === "fork" && node.json.losers === "compensate" && winners !== null ? losersOf(node, winners) : [];
+    return node?.kind === "fork" && node.json.losers === "compensate" && winners !== null
+      ? losersOf(node, winners)
+      : [];
   });
   return losers.filter((branch) => !around(branch).some((sequence) => losers.includes(sequence)));
 };

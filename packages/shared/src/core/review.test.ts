@@ -1,65 +1,15 @@
 import { describe, expect, it } from "vitest";
-import type { Graph } from "../definition/graph.ts";
-import type { Json } from "../vocabulary/json.ts";
+import { fork, human, sleep } from "../definition/testing/nodes.ts";
 import { instanceStatuses } from "../vocabulary/status.ts";
-import type { InstanceState, PayloadRow, Payloads, QueuedState, StepState } from "./model.ts";
-import { needsOfReview, review } from "./review.ts";
-import { condition, fork, graphOf, savepoint, task, undoable } from "./testing/definitions.ts";
+import { isNothing } from "./merge.ts";
+import { needsOfReview } from "./needs.ts";
+import { cancel } from "./operate.ts";
+import { isOverdue, review } from "./review.ts";
+import { play } from "./testing/by-hand.ts";
+import { condition, graphOf, task, undoable } from "./testing/definitions.ts";
+import { errorOf, graphWith, payloadsOf, queued, stateOf, step } from "./testing/states.ts";
 
-const step = (node: string, more: Partial<StepState> = {}): StepState => ({
-  node,
-  status: "completed",
-  outcome: "happened",
-  side: null,
-  error: null,
-  inputFrom: null,
-  ...more,
-});
-
-const queued = (node: string, more: Partial<QueuedState> = {}): QueuedState => ({
-  node,
-  lane: "forward",
-  state: "ready",
-  attempt: 0,
-  inputFrom: null,
-  ...more,
-});
-
-const stateOf = (
-  steps: readonly StepState[],
-  queue: readonly QueuedState[] = [],
-  more: Partial<InstanceState> = {},
-): InstanceState => ({
-  status: "running",
-  cause: null,
-  boundary: null,
-  steps: new Map(steps.map((row) => [row.node, row])),
-  queue: new Map(queue.map((row) => [row.node, row])),
-  ...more,
-});
-
-// As the engine's: the input is a getter of the class, and no property of the object.
-class Loaded implements Payloads {
-  readonly rows: ReadonlyMap<string, PayloadRow>;
-  readonly #input: Json;
-
-  constructor(input: Json, outputs: Readonly<Record<string, Json>> = {}) {
-    this.#input = input;
-    this.rows = new Map(Object.entries(outputs).map(([node, output]) => [node, { output, side: null }]));
-  }
-
-  get input(): Json {
-    return this.#input;
-  }
-}
-
-const none = new Loaded(null);
-const nothing = { instance: null, steps: [], records: [], unqueue: [], enqueue: [], review: false };
-const failure = step("ship", {
-  status: "failed",
-  outcome: "unknown",
-  error: { code: "HANDLER_FAILED", message: "no" },
-});
+const none = payloadsOf(null);
 const waiting = (node: string) => step(node, { status: "waiting" });
 
 describe("a review of an instance in which nothing is to be decided", () => {
@@ -67,7 +17,7 @@ describe("a review of an instance in which nothing is to be decided", () => {
     const graph = graphOf(task("pay"), task("ship"));
     for (const status of instanceStatuses) {
       const state = stateOf([step("pay")], [queued("ship", { state: "leased", attempt: 1 })], { status });
-      expect([status, review(graph, state, none)]).toEqual([status, nothing]);
+      expect([status, isNothing(review(graph, state, none))]).toEqual([status, true]);
       expect(needsOfReview(graph, state)).toEqual({ input: false, nodes: new Set() });
     }
   });
@@ -78,14 +28,13 @@ describe("a review that finds all branches of a fork in", () => {
   const rows = [step("pay"), waiting("both"), step("l"), step("r")];
 
   it("fires the join with the value of each branch, and goes on (A1)", () => {
-    const graph = graphOf(task("pay"), both, task("ship"));
-    expect(review(graph, stateOf(rows), new Loaded(null, { l: 1, r: 2 }))).toMatchObject({
-      instance: null,
-      steps: [{ node: "both", status: "completed", outcome: "happened", output: { left: 1, right: 2 } }],
-      enqueue: [{ node: "ship", inputFrom: "both" }],
-      review: false,
-    });
-    expect(needsOfReview(graph, stateOf(rows)).nodes).toEqual(new Set(["l", "r"]));
+    const decision = review(graphOf(task("pay"), both, task("ship")), stateOf(rows), payloadsOf(null, { l: 1, r: 2 }));
+    const output = { left: 1, right: 2 };
+    expect(decision.steps).toEqual([
+      { node: "both", status: "completed", outcome: "happened", output, winners: ["left", "right"] },
+    ]);
+    expect(decision).toMatchObject({ enqueue: [{ node: "ship", inputFrom: "both" }], review: false });
+    expect(decision.instance).toBeUndefined();
   });
 
   it("completes the instance when the fork was its last node, with the join's value", () => {
@@ -96,9 +45,8 @@ describe("a review that finds all branches of a fork in", () => {
   it("decides a condition after the join by its value, the instance's input and values by name", () => {
     const when = "value.left == 1 && input.vip && steps.both.right == 2 && steps.pay.ok";
     const graph = graphOf(task("pay"), both, condition("c", when, [task("then")], [task("else")]));
-    const decision = review(graph, stateOf(rows), new Loaded({ vip: true }, { l: 1, r: 2, pay: { ok: true } }));
-    expect(decision.records).toMatchObject([{ node: "c", side: "then" }]);
-    expect(needsOfReview(graph, stateOf(rows))).toEqual({ input: true, nodes: new Set(["l", "r", "pay", "both"]) });
+    const payloads = payloadsOf({ vip: true }, { l: 1, r: 2, pay: { ok: true } });
+    expect(review(graph, stateOf(rows), payloads).records).toMatchObject([{ node: "c", side: "then" }]);
   });
 
   it("asks for another review when the join was the end of a branch, or a condition after it failed", () => {
@@ -110,109 +58,83 @@ describe("a review that finds all branches of a fork in", () => {
     expect(review(failing, stateOf(rows), none)).toMatchObject({ records: [{ status: "failed" }], review: true });
   });
 
+  it("asks for another review when a wait elsewhere is over as well", () => {
+    const inner = fork("inner", { a: [task("a")], b: [task("b")] });
+    const outer = graphOf(fork("outer", { left: [inner, task("l")], right: [sleep("rest"), task("r")] }));
+    const run = play(outer).complete("a");
+    const rest = step("rest", { status: "waiting", due: true });
+    run.state = { ...run.state, steps: new Map([...run.state.steps, ["rest", rest]]) };
+    expect(run.complete("b").queue).toEqual(["l", "r"]);
+  });
+
   it("fires all joins that are ready, beside each other", () => {
     const pair = (name: string) => fork(name, { a: [task(`${name}a`)], b: [task(`${name}b`)] });
     const graph = graphOf(fork("outer", { left: [pair("x"), task("xx")], right: [pair("y"), task("yy")] }));
     const arrived = ["xa", "xb", "ya", "yb"].map((name) => step(name));
     const decision = review(graph, stateOf([waiting("outer"), waiting("x"), waiting("y"), ...arrived]), none);
-    expect(decision.steps.map(({ node }) => node)).toEqual(["x", "y"]);
-    expect(decision.enqueue.map(({ node }) => node)).toEqual(["xx", "yy"]);
+    expect(decision.steps?.map(({ node }) => node)).toEqual(["x", "y"]);
+    expect(decision.enqueue?.map(({ node }) => node)).toEqual(["xx", "yy"]);
   });
 });
 
-describe("a review that finds a step failed for good", () => {
-  const line: Graph = graphOf(undoable("pay"), savepoint("paid"), undoable("reserve"), undoable("ship"));
-  const rows = [step("pay"), step("paid"), step("reserve"), failure];
-
-  it("freezes the instance with the first cause, back to the savepoint passed last (A4, S27)", () => {
-    const later = step("late", { status: "failed", error: { code: "INTERNAL", message: "later" } });
-    const { instance } = review(line, stateOf([...rows, later]), none);
-    expect(instance).toEqual({ status: "rolling_back", freeze: true, cause: failure.error, boundary: "paid" });
-    const early = stateOf([step("pay", { status: "failed" })]);
-    expect(review(line, early, none).instance).toMatchObject({ boundary: null });
+describe("a review that finds a failure", () => {
+  it("freezes the instance with the cause, and asks for another look that goes back", () => {
+    const error = errorOf("no");
+    const state = stateOf([step("c", { status: "failed", outcome: "absent", error })]);
+    const decision = review(graphOf(condition("c", "input.no", [])), state, none);
+    expect(decision.instance).toEqual({ status: "rolling_back", freeze: true, cause: error, pausedFrom: null });
+    expect(decision.review).toBe(true);
   });
 
   it("says so when the step has kept no error", () => {
-    const state = stateOf([step("pay", { status: "failed" })]);
-    expect(review(line, state, none).instance?.cause).toMatchObject({ code: "INTERNAL" });
+    const { instance } = review(graphOf(task("pay")), stateOf([step("pay", { status: "failed" })]), none);
+    expect(instance?.cause).toMatchObject({ code: "INTERNAL" });
   });
 
-  it("starts the rollback in the same decision", () => {
-    const decision = review(line, stateOf(rows), none);
-    expect(decision.enqueue).toMatchObject([{ node: "ship", lane: "compensation" }]);
-    expect(decision.steps).toEqual([{ node: "ship", status: "compensating" }]);
-    expect(decision.review).toBe(false);
-  });
-
-  it("ends the instance in the same decision when there is nothing to undo", () => {
-    const alone = stateOf([step("c", { status: "failed", outcome: "absent", error: failure.error })]);
-    const decision = review(graphOf(condition("c", "input.no", [])), alone, none);
-    expect(decision).toEqual({
-      ...nothing,
-      instance: { status: "failed", freeze: true, cause: failure.error, boundary: null },
-    });
-  });
-
-  it("takes back what waits, undoes what waited for a retry, and leaves what runs to be adopted (S29)", () => {
-    const names = ["ship", "fresh", "again", "plain", "runs"];
-    const graph = graphOf(
-      fork("f", Object.fromEntries(names.map((n) => [n, [n === "plain" ? task(n) : undoable(n)]]))),
-    );
-    const retry = { state: "delayed", attempt: 2, inputFrom: "x" } as const;
-    const queue = [
-      queued("fresh"),
-      queued("again", retry),
-      queued("plain", retry),
-      queued("runs", { state: "leased", attempt: 1 }),
-    ];
-    const decision = review(graph, stateOf([waiting("f"), failure], queue), none);
-    expect(decision.unqueue).toEqual(["fresh", "again", "plain"]);
-    expect(decision.enqueue.map(({ node }) => node)).toEqual(["ship", "again"]);
-    expect(decision.steps).toEqual([
-      { node: "fresh", status: "skipped", outcome: "absent", attempt: 0, inputFrom: null },
-      { node: "again", status: "compensating", outcome: "unknown", attempt: 2, inputFrom: "x" },
-      { node: "plain", status: "rolled_back", outcome: "unknown", attempt: 2, inputFrom: "x" },
-      { node: "ship", status: "compensating" },
-    ]);
-  });
-
-  it("fires no join beside the failure (S27)", () => {
+  it("fires no join and ends no wait beside it", () => {
     const inner = fork("inner", { a: [task("a")], b: [task("b")] });
-    const graph = graphOf(fork("f", { left: [inner], right: [task("ship")] }));
-    const state = stateOf([waiting("f"), waiting("inner"), step("a"), step("b"), failure]);
-    expect(review(graph, state, none).instance?.freeze).toBe(true);
-    expect(needsOfReview(graph, state).nodes).toEqual(new Set());
+    const graph = graphOf(fork("f", { left: [inner], right: [condition("c", "true", [])], other: [human("h")] }));
+    const rows = [waiting("f"), waiting("inner"), step("a"), step("b"), step("c", { status: "failed" })];
+    const asked = step("h", { status: "waiting_decision", due: true });
+    const decision = review(graph, stateOf([...rows, asked]), none);
+    expect(decision.steps?.map(({ node, status }) => `${node} ${status}`)).toEqual([
+      "f skipped",
+      "inner skipped",
+      "h skipped",
+    ]);
   });
 });
 
-describe("a review of a rollback", () => {
-  const graph = graphOf(undoable("pay"), savepoint("paid"), undoable("ship"));
-  const rolling = (rows: readonly StepState[], more: Partial<InstanceState> = {}) =>
-    review(graph, stateOf(rows, [], { status: "rolling_back", ...more }), none);
-
-  it("ends as failed when all is undone, and as cancelled when it was cancelled (S08)", () => {
-    const undone = [step("pay", { status: "rolled_back" })];
-    expect(rolling(undone).instance).toEqual({ status: "failed", boundary: null });
-    expect(rolling(undone, { status: "cancelling" }).instance).toEqual({ status: "cancelled", boundary: null });
+describe("a deadline that has passed", () => {
+  it("cancels an instance that runs, waits, is rolled back or waits for a person (section 3)", () => {
+    const graph = graphOf(undoable("a"), undoable("b"), human("h"));
+    const cause = { code: "DEADLINE_EXCEEDED", message: "the instance did not end before its deadline" };
+    const running = play(graph).complete("a").passDeadline();
+    expect([running.status, running.state.cause, running.queue]).toEqual(["cancelling", cause, ["undo a"]]);
+    expect(running.complete("a").status).toBe("cancelled");
+    const waits = play(graph).complete("a").complete("b").passDeadline();
+    expect([waits.statusOf("h"), waits.queue]).toEqual(["skipped", ["undo b"]]);
+    const rolling = play(graph).complete("a").fail("b").passDeadline();
+    expect([rolling.status, rolling.state.cause?.message]).toEqual(["cancelling", "b failed"]);
+    const dead = play(graph).complete("a").fail("b").fail("b").passDeadline();
+    expect([dead.status, dead.state.pausedFrom]).toEqual(["dlq", "cancelling"]);
+    const dlq = play(graphWith({ onFailure: "dlq" }, undoable("a")))
+      .fail("a")
+      .passDeadline();
+    expect([dlq.status, dlq.queue]).toEqual(["cancelling", ["undo a"]]);
   });
 
-  it("waits for a person when only dead letters are left (A12)", () => {
-    const decision = rolling([step("pay", { status: "paused" })]);
-    expect(decision).toEqual({ ...nothing, instance: { status: "dlq", boundary: null } });
-  });
-
-  it("goes on to the next compensation without a change of the instance", () => {
-    const decision = rolling([step("pay"), step("ship", { status: "rolled_back" })]);
-    expect(decision).toMatchObject({ instance: null, enqueue: [{ node: "pay" }], unqueue: [], records: [] });
-  });
-
-  it("stops at the savepoint that was passed last, though the freeze has not named it (A4)", () => {
-    const decision = rolling([step("pay"), step("paid"), step("ship", { status: "rolled_back" })]);
-    expect(decision).toEqual({ ...nothing, instance: { status: "failed", boundary: "paid" } });
-  });
-
-  it("that was cancelled goes past the savepoint, on to the root", () => {
-    const rows = [step("pay"), step("paid"), step("ship", { status: "rolled_back" })];
-    expect(rolling(rows, { status: "cancelling" }).enqueue).toMatchObject([{ node: "pay" }]);
+  it("says nothing to one that is cancelled already, or has ended", () => {
+    const overdue = (more: object) => isOverdue(stateOf([], [], { overdue: true, ...more }));
+    expect([overdue({ status: "cancelling" }), overdue({ status: "dlq", pausedFrom: "cancelling" })]).toEqual([
+      false,
+      false,
+    ]);
+    expect([overdue({ status: "completed" }), overdue({ status: "pending" })]).toEqual([false, false]);
+    expect([overdue({}), overdue({ overdue: false })]).toEqual([true, false]);
+    expect(overdue({ status: "dlq", pausedFrom: "rolling_back" })).toBe(true);
+    const run = play(graphOf(undoable("a"), human("h"))).complete("a");
+    run.act((state) => cancel(state, errorOf("stop"))).passDeadline();
+    expect([run.status, run.state.cause?.message]).toEqual(["cancelling", "stop"]);
   });
 });

@@ -1,32 +1,25 @@
 import { describe, expect, it } from "vitest";
-import type { Outcome, StepStatus } from "../vocabulary/status.ts";
-import type { InstanceState, QueuedState, StepState } from "./model.ts";
-import { planRollback } from "./rollback.ts";
+import type { Sequence } from "../definition/graph.ts";
+import { nodeOf } from "../definition/graph.ts";
+import { end, human, signal, sleep } from "../definition/testing/nodes.ts";
+import type { Lane, Outcome, StepStatus } from "../vocabulary/status.ts";
+import type { QueuedState, StepState } from "./model.ts";
+import { planRollback, planUndo } from "./rollback.ts";
 import { condition, fork, graphOf, savepoint, task, undoable } from "./testing/definitions.ts";
+import { graphWith, queued, stateOf as runningWith, step } from "./testing/states.ts";
 
 type Rows = Readonly<Record<string, StepStatus | readonly [StepStatus, Partial<StepState>]>>;
 
-const stateOf = (rows: Rows, queue: readonly QueuedState[] = [], boundary: string | null = null): InstanceState => ({
-  status: "rolling_back",
-  cause: null,
-  boundary,
-  queue: new Map(queue.map((queued) => [queued.node, queued])),
-  steps: new Map(
-    Object.entries(rows).map(([node, given]) => {
-      const [status, more] = typeof given === "string" ? [given, {}] : given;
-      const outcome: Outcome = status === "failed" ? "unknown" : "happened";
-      return [node, { node, status, outcome, side: null, error: null, inputFrom: null, ...more }];
-    }),
-  ),
-});
+const stateOf = (rows: Rows, queue: readonly QueuedState[] = [], boundary: string | null = null) => {
+  const steps = Object.entries(rows).map(([node, given]) => {
+    const [status, more] = typeof given === "string" ? [given, {}] : given;
+    const outcome: Outcome = status === "failed" ? "unknown" : "happened";
+    return step(node, { status, outcome, ...more });
+  });
+  return runningWith(steps, queue, { status: "rolling_back", boundary });
+};
 
-const running = (node: string, lane: QueuedState["lane"] = "forward"): QueuedState => ({
-  node,
-  lane,
-  state: "leased",
-  attempt: 1,
-  inputFrom: null,
-});
+const running = (node: string, lane: Lane = "forward") => queued(node, { lane, state: "leased", attempt: 1 });
 
 const line = graphOf(undoable("pay"), undoable("reserve"), undoable("ship"));
 
@@ -166,9 +159,9 @@ describe("the plan of a rollback through a fork", () => {
   });
 
   it("undoes what was before the fork when every branch is undone, and not before", () => {
-    const rows: Rows = { pay: "completed", f: "waiting", l1: "rolled_back", r1: "rolled_back" };
+    const rows: Rows = { pay: "completed", f: "skipped", l1: "rolled_back", r1: "rolled_back" };
     expect(told(planRollback(graph, stateOf(rows, [running("l2")])))).toEqual(["underway"]);
-    expect(told(planRollback(graph, stateOf(rows)))).toEqual(["underway", "undo pay", "f skipped"]);
+    expect(told(planRollback(graph, stateOf(rows)))).toEqual(["underway", "undo pay"]);
     const fired: Rows = { ...rows, f: "completed", l2: "rolled_back", r2: "rolled_back" };
     expect(told(planRollback(graph, stateOf(fired)))).toEqual(["underway", "undo pay", "f rolled_back"]);
   });
@@ -187,5 +180,79 @@ describe("the plan of a rollback through a fork", () => {
     const rows: Rows = { pay: "completed", f: "waiting", l1: "compensating", r1: "compensating" };
     const queue = ["l1", "r1"].map((node) => running(node, "compensation"));
     expect(planRollback(graph, stateOf(rows, queue))).toEqual({ progress: "underway", enqueue: [], steps: [] });
+  });
+});
+
+describe("the plan of a rollback over nodes that call nothing", () => {
+  it("takes back decisions, sleeps, signals and ends, and leaves what failed without an effect as it is", () => {
+    const nodes = [human("ask"), sleep("rest"), signal("call"), condition("c", "true", [end("enough", "fail")])];
+    const graph = graphOf(undoable("pay"), ...nodes);
+    const rows: Rows = {
+      pay: "completed",
+      ask: "confirmed",
+      rest: "completed",
+      call: "completed",
+      c: ["completed", { side: "then" }],
+      enough: ["failed", { outcome: "absent" }],
+    };
+    const undone = ["c", "call", "rest", "ask"].map((node) => `${node} rolled_back`);
+    expect(told(planRollback(graph, stateOf(rows)))).toEqual(["underway", "undo pay", ...undone]);
+  });
+});
+
+describe("the plan of a rollback of a step that is compensated only if it completed", () => {
+  const graph = graphOf(undoable("pay"), undoable("ship", { compensateOn: "completed" }));
+
+  it("leaves it failed when its effects are unknown", () => {
+    expect(told(planRollback(graph, stateOf({ pay: "completed", ship: "failed" })))).toEqual(["underway", "undo pay"]);
+  });
+
+  it("compensates it when it completed", () => {
+    expect(told(planRollback(graph, stateOf({ pay: "completed", ship: "completed" })))).toEqual([
+      "underway",
+      "undo ship",
+    ]);
+  });
+});
+
+describe("the plan of a sequential rollback", () => {
+  const branches = { left: [undoable("l1"), undoable("l2")], right: [undoable("r1"), task("r2")] };
+  const graph = graphWith({ compensate: "sequential" }, undoable("pay"), fork("f", branches));
+  const rows: Rows = {
+    pay: "completed",
+    f: "skipped",
+    r1: "completed",
+    l1: "completed",
+    r2: "completed",
+    l2: "failed",
+  };
+
+  it("undoes one step after another, the last to complete first, whichever branch it is in", () => {
+    expect(told(planRollback(graph, stateOf(rows)))).toEqual(["underway", "undo l2", "r2 rolled_back"]);
+    const next: Rows = { ...rows, l2: "rolled_back", r2: "rolled_back" };
+    expect(told(planRollback(graph, stateOf(next)))).toEqual(["underway", "undo l1"]);
+    expect(told(planRollback(graph, stateOf({ ...next, l1: "rolled_back" })))).toEqual(["underway", "undo r1"]);
+  });
+
+  it("starts none while another runs", () => {
+    const compensating = stateOf({ ...rows, l2: "compensating" }, [running("l2", "compensation")]);
+    expect(told(planRollback(graph, compensating))).toEqual(["underway", "r2 rolled_back"]);
+    expect(told(planRollback(graph, stateOf(rows, [running("r2")])))).toEqual(["underway"]);
+  });
+
+  it("is stuck behind a dead letter, since all that is left would come after it", () => {
+    const dead = { ...stateOf({ ...rows, l2: "paused" }), deadLetters: new Map([["l2", "compensation"] as const]) };
+    expect(told(planRollback(graph, dead))).toEqual(["stuck", "r2 rolled_back"]);
+  });
+});
+
+describe("the plan for parts of an instance", () => {
+  it("undoes these beside each other and nothing else", () => {
+    const graph = graphOf(fork("f", { a: [undoable("a1"), undoable("a2")], b: [undoable("b")], c: [undoable("c")] }));
+    const f = nodeOf(graph, "f");
+    const parts = f.kind === "fork" ? ["a", "b"].map((name) => f.branches.get(name) as Sequence) : [];
+    const state = stateOf({ f: "completed", a1: "completed", a2: "completed", b: "completed", c: "completed" });
+    expect(told(planUndo(graph, parts, state))).toEqual(["underway", "undo a2", "undo b"]);
+    expect(told(planUndo(graph, [], state))).toEqual(["done"]);
   });
 });

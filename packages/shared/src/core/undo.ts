@@ -40,7 +40,8 @@ export const boundaryOf = (graph: Graph, { steps }: Pick<InstanceState, "steps">
   for (const node of graph.nodes.values()) {
     const step = steps.get(node.name);
     if (node.kind === "savepoint" && hasPassed(step)) last = node.name;
-    if (node.kind === "end" && step?.status === "failed" && node.json.savepoint !== undefined) return node.json.savepoint;
+    if (node.kind === "end" && step?.status === "failed" && node.json.savepoint !== undefined)
+      return node.json.savepoint;
   }
   return last;
 };

@@ -74,7 +74,7 @@ describe("the value that a sequence has come to its end with", () => {
 });
 
 const valueOfNode = (graph: Graph, payloads: Payloads, name: string, sides?: ReadonlyMap<string, Side>) =>
-  scopeOf(graph, payloads, null, { input: false, steps: [name] } as never, sides).steps[name];
+  scopeOf(graph, payloads, null, { input: false, value: false, steps: [name] }, sides).steps[name];
 
 describe("the value of a node for an expression that names it", () => {
   const payloads: Payloads = {

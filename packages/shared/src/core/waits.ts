@@ -12,7 +12,12 @@ import { hasOwnValue, withOutputs } from "./value.ts";
 
 /** A wait that is over: a decision was made, a signal came or did not come in time, or the time is there. */
 export type Wait = { readonly step: StepState } & (
-  | { readonly kind: "decision"; readonly node: HumanNode; readonly verdict: Verdict | "escalate"; readonly votes: Votes }
+  | {
+      readonly kind: "decision";
+      readonly node: HumanNode;
+      readonly verdict: Verdict | "escalate";
+      readonly votes: Votes;
+    }
   | { readonly kind: "signal"; readonly node: SignalNode; readonly signal: KeptSignal | undefined }
   | { readonly kind: "time"; readonly node: GraphNode }
 );

@@ -19,6 +19,8 @@ export interface Hints {
   readonly finished: Set<string>;
   /** Instances whose running handlers should stop. */
   readonly abort: Set<string>;
+  /** Whether a bulk act was asked for. */
+  bulk?: boolean;
 }
 
 /** Hints that say nothing. */
@@ -53,11 +55,15 @@ export const hintAdvance = (
 /** The item on the `review` channel that says that something was delayed. */
 export const delayedItem = "delayed";
 
+/** The item on the `review` channel that says that a bulk act was asked for. */
+export const bulkItem = "bulk";
+
 /** Tells other processes; returns at once. */
 export const publishHints = (notifier: Notifier, hints: Hints): void => {
   if (hints.ready.size > 0) notifier.notify("ready", hints.ready);
   if (hints.review) notifier.notify("review", ["inbox"]);
   if (hints.delayed) notifier.notify("review", [delayedItem]);
+  if (hints.bulk) notifier.notify("review", [bulkItem]);
   if (hints.finished.size > 0) notifier.notify("finished", hints.finished);
   if (hints.abort.size > 0) notifier.notify("abort", hints.abort);
 };

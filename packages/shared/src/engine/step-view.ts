@@ -26,6 +26,8 @@ export interface StepView {
   readonly attempt: number;
   readonly maxAttempts: number | null;
   readonly compensationAttempt: number;
+  /** Of a step that waits for a person: what is to be decided on, or what the handler was called with. */
+  readonly input: Json | undefined;
   readonly output: Json | undefined;
   readonly error: StepError | null;
   readonly compensationError: StepError | null;
@@ -86,6 +88,7 @@ export interface StepRecords {
   readonly queued: QueueRow | undefined;
   readonly deadLetter: SnapshotDeadLetter | undefined;
   readonly votes: readonly SnapshotVote[];
+  readonly input: Json | undefined;
 }
 
 /** Puts together what is known of a step. */
@@ -106,6 +109,7 @@ export const viewStep = (node: GraphNode, status: StepStatus, records: StepRecor
     attempt: forward?.attempt ?? step?.attempt ?? 0,
     maxAttempts: node.kind === "task" ? retryPolicyOf(node.json, "forward").maxAttempts : null,
     compensationAttempt: compensation?.attempt ?? step?.compensationAttempt ?? 0,
+    input: records.input,
     output: parseOptional(step?.output ?? null),
     error: step?.error ?? null,
     compensationError: step?.compensationError ?? null,

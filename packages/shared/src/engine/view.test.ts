@@ -8,6 +8,8 @@ import { migrate } from "../store/migrate.ts";
 import { claim } from "../store/queue.ts";
 import { createGraphCache, registerDefinition } from "./graphs.ts";
 import { noHints } from "./hints.ts";
+import { requeueStep } from "./operate/dead-letter.ts";
+import { sendSignal } from "./operate/signal.ts";
 import { settleAttempts } from "./settle.ts";
 import { insertStarts, prepareStart } from "./start.ts";
 import type { InstanceView } from "./view.ts";
@@ -38,8 +40,15 @@ afterAll(async () => {
 
 const task = (step: string) => ({ kind: "task", name: step, handler: "h" }) as const;
 
-const start = async (definitionName: string, nodes: DefinitionJson["nodes"], input: unknown): Promise<string> => {
-  await registerDefinition(db, { format: 1, name: definitionName, version: 1, nodes });
+const branchesOf = (...nodes: DefinitionJson["nodes"]) => nodes.map((node) => ({ name: node.name, nodes: [node] }));
+
+const start = async (
+  definitionName: string,
+  nodes: DefinitionJson["nodes"],
+  input: unknown,
+  options: Partial<DefinitionJson> = {},
+): Promise<string> => {
+  await registerDefinition(db, { format: 1, name: definitionName, version: 1, ...options, nodes });
   const prepared = await prepareStart(db, graphs, { definitionName, input });
   await insertStarts(db, [prepared], noHints());
   return prepared.row.instanceId;
@@ -59,6 +68,13 @@ const lease = async () => {
 const complete = async (leased: Awaited<ReturnType<typeof lease>>, output: unknown): Promise<void> => {
   const graph = await graphs.get(db, leased.definitionName, leased.definitionVersion);
   const attempts = [{ ...leased, graph, result: { kind: "completed", output: JSON.stringify(output) } as const }];
+  await settleAttempts(db, { attempts, workerId: "w1", random: () => 0, hints: noHints() });
+};
+
+const fail = async (leased: Awaited<ReturnType<typeof lease>>): Promise<void> => {
+  const graph = await graphs.get(db, leased.definitionName, leased.definitionVersion);
+  const error = { code: "HANDLER_FAILED", message: "broken" } as const;
+  const attempts = [{ ...leased, graph, result: { kind: "failed", error, retryable: true, called: true } as const }];
   await settleAttempts(db, { attempts, workerId: "w1", random: () => 0, hints: noHints() });
 };
 
@@ -133,5 +149,56 @@ describe("viewInstance", () => {
       const next = one.status === "completed" ? [] : [`s${done}`];
       expect(queued.map(({ step }) => step)).toEqual(next);
     }
+  });
+});
+
+describe("what a person must decide about", () => {
+  const steps = async (instanceId: string) =>
+    new Map((await view(instanceId)).steps.map((step) => [step.step, step] as const));
+
+  it("has its input: what was passed to it, what its mapping makes of the data, or what a person gave it", async () => {
+    const passed = { kind: "human", name: "passed" } as const;
+    const mapped = { kind: "human", name: "mapped", input: { total: { $: "input.n + 1" } } } as const;
+    const bothAsk = await start("ask", [{ kind: "fork", name: "f", branches: branchesOf(passed, mapped) }], { n: 1 });
+    const asked = await steps(bothAsk);
+    expect([asked.get("passed")?.input, asked.get("mapped")?.input]).toEqual([{ n: 1 }, { total: 2 }]);
+    expect(asked.get("f")).toMatchObject({ status: "waiting", input: undefined, decision: null, winners: null });
+
+    const fragile = { ...task("a"), input: { n: { $: "input.n" } }, retry: { maxAttempts: 1 } };
+    const instanceId = await start("fragile", [fragile], { n: 5 }, { onFailure: "dlq" });
+    await fail(await lease());
+    expect((await steps(instanceId)).get("a")).toMatchObject({ status: "paused", input: { n: 5 } });
+    const params = { instanceId, step: "a", input: "given", requestedBy: "ops", hints: noHints() };
+    await requeueStep(db, graphs, params);
+    await fail(await lease());
+    expect((await steps(instanceId)).get("a")).toMatchObject({ status: "paused", input: "given" });
+  });
+
+  it("has no input where it is the mapping that failed, but the error that says so", async () => {
+    const broken = { kind: "human", name: "broken", input: { $: "input.missing" } } as const;
+    const instanceId = await start("broken", [broken], { n: 1 }, { onFailure: "dlq" });
+    const found = (await steps(instanceId)).get("broken");
+    expect(found).toMatchObject({ status: "paused", input: undefined, error: { code: "EXPRESSION_FAILED" } });
+    expect(found?.deadLetter).toMatchObject({ kind: "forward", attempt: 0, error: { code: "EXPRESSION_FAILED" } });
+  });
+});
+
+describe("what waits for time", () => {
+  it("says until when, and has not finished", async () => {
+    const instanceId = await start("nap", [{ kind: "sleep", name: "nap", durationMs: 60_000 }], null);
+    const [nap] = (await view(instanceId)).steps;
+    expect(nap).toMatchObject({ status: "waiting", finishedAt: null, signal: null });
+    expect(Math.abs(Number(nap?.dueAt) - Date.now() - 60_000)).toBeLessThan(30_000);
+  });
+});
+
+describe("signals that are kept", () => {
+  it("show in the order in which they arrived, at most 100 of them", async () => {
+    const instanceId = await start("many", [{ kind: "signal", name: "last" }], null);
+    for (let n = 0; n < 101; n += 1) {
+      await sendSignal(db, graphs, { instanceId, name: `s${n}`, sentBy: "x", hints: noHints() });
+    }
+    const { signals } = await view(instanceId);
+    expect(signals.map(({ name }) => name)).toEqual(Array.from({ length: 100 }, (_, n) => `s${n}`));
   });
 });

@@ -13,6 +13,7 @@ import type { InstanceStatus } from "../vocabulary/status.ts";
 import type { GraphCache } from "./graphs.ts";
 import type { StepView } from "./step-view.ts";
 import { viewStep } from "./step-view.ts";
+import { viewInputs } from "./view-inputs.ts";
 
 /** An instance without its steps. */
 export interface InstanceSummary {
@@ -65,6 +66,7 @@ export const viewInstance = async (db: Executor, graphs: GraphCache, instanceId:
   const rows = new Map(snapshot.steps.map((step) => [step.node, step]));
   const queue = new Map(snapshot.queue.map((queued) => [queued.node, queued]));
   const deadLetters = new Map(snapshot.deadLetters.map((letter) => [letter.node, letter]));
+  const inputs = await viewInputs(db, graph, instanceId, snapshot);
   const steps = [...graph.nodes.values()].map((node) =>
     viewStep(node, statusOf(node, instance.status, rows, queue), {
       instance: instance.status,
@@ -72,6 +74,7 @@ export const viewInstance = async (db: Executor, graphs: GraphCache, instanceId:
       queued: queue.get(node.name),
       deadLetter: deadLetters.get(node.name),
       votes: snapshot.votes.filter((vote) => vote.node === node.name),
+      input: inputs.get(node.name),
     }),
   );
   const input = JSON.parse(instance.input) as Json;

@@ -81,6 +81,8 @@ const stepOf = (step: StoredStep): InstanceSnapshot["steps"][number] => {
     winners: parse<string[]>(step.winners),
     run,
     dueAt: dateOf(step.dueAt),
+    inputFrom: step.inputFrom,
+    givenInput: step.input,
     attempt,
     compensationAttempt,
     output,

@@ -189,6 +189,17 @@ export interface PendingItem {
   readonly reason: string | null;
 }
 
+/** Whether there is a bulk act that is not finished. */
+export const hasOpenBulk = verb("hasOpenBulk", async (db: Executor): Promise<boolean> => {
+  const rows = await db.query(openStatement);
+  return rows.length > 0;
+});
+
+const openStatement: Statement = statement(
+  "has_open_bulk",
+  (schema) => `SELECT bulk_id FROM ${schema}.bulk WHERE finished_at IS NULL LIMIT 1`,
+);
+
 /** Finds items to work on, the oldest act first; items that another orchestrator is working on are passed over. */
 export const findBulkItems = verb(
   "findBulkItems",

@@ -88,10 +88,14 @@ fresh AS (SELECT r.* FROM request r JOIN inserted USING (instance_id)),
 record AS (
   SELECT r.*, coalesce(r.due_time, statement_timestamp() + r.due_ms * interval '1 ms') AS due_at
   FROM unnest($12::int[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $25::bigint[], $26::timestamptz[])
-    AS r(parent, node, status, side, error, input_from, due_ms, due_time)
+    WITH ORDINALITY AS r(parent, node, status, side, error, input_from, due_ms, due_time, place)
 ),
 passed AS (
-  ${recordText(schema, { instanceId: "f.instance_id", run: "0", from: "FROM record r JOIN fresh f ON f.ordinal = r.parent" })}
+  ${recordText(schema, {
+    instanceId: "f.instance_id",
+    run: "0",
+    from: "FROM record r JOIN fresh f ON f.ordinal = r.parent ORDER BY r.place",
+  })}
   RETURNING instance_id, node, status, side, error, due_at
 ),
 dead AS (

@@ -13,7 +13,7 @@ export const toRow = ({ error, due, ...record }: NodeRecord) => ({
 export interface RecordSource {
   readonly instanceId: string;
   readonly run: string;
-  /** FROM and WHERE. */
+  /** FROM, WHERE, and ORDER BY: events tell of records in the order in which they are written. */
   readonly from: string;
 }
 

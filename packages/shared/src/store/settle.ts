@@ -135,17 +135,17 @@ record AS MATERIALIZED (
   SELECT r.*, coalesce(r.due_time, statement_timestamp() + r.due_ms * interval '1 ms') AS due_at
   FROM unnest($13::int[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[], $28::bigint[],
               $29::timestamptz[], $30::boolean[])
-    AS r(parent, node, status, side, error, input_from, due_ms, due_time, contained)
+    WITH ORDINALITY AS r(parent, node, status, side, error, input_from, due_ms, due_time, contained, place)
 ),
 failing AS MATERIALIZED (
   SELECT DISTINCT ON (instance_id) * FROM (
-    SELECT instance_id, ordinal, error FROM held
+    SELECT instance_id, ordinal, error, 0 AS place FROM held
     WHERE live AND lane = 'forward' AND verdict = 'failed' AND on_fail = 'freeze'
     UNION ALL
-    SELECT h.instance_id, h.ordinal, r.error FROM record r JOIN held h ON h.ordinal = r.parent
+    SELECT h.instance_id, h.ordinal, r.error, r.place FROM record r JOIN held h ON h.ordinal = r.parent
     WHERE h.live AND h.verdict = 'completed' AND r.status = 'failed' AND NOT r.contained
   ) AS f
-  ORDER BY instance_id, ordinal
+  ORDER BY instance_id, ordinal, place
 ),
 judged AS MATERIALIZED (
   SELECT h.*, verdict IN ('retry', 'released') AND goes_on AS again, verdict = 'completed' AND goes_on AS flows,
@@ -215,7 +215,7 @@ passed AS (
   ${recordText(schema, {
     run: "l.run",
     from: `FROM record r JOIN judged j ON j.ordinal = r.parent JOIN locked l ON l.instance_id = j.instance_id
-    WHERE j.live AND j.verdict = 'completed'`,
+    WHERE j.live AND j.verdict = 'completed' ORDER BY r.place`,
     instanceId: "j.instance_id",
   })}
   RETURNING t.instance_id, t.node, t.status, t.side, t.error, t.due_at

@@ -37,6 +37,10 @@ export interface StepRow {
   readonly winners: readonly string[] | null;
   readonly run: number;
   readonly dueAt: Date | null;
+  /** The node whose row holds the value that was passed to it; null for the instance's input. */
+  readonly inputFrom: string | null;
+  /** What a person gave it as input; JSON text. */
+  readonly givenInput: string | null;
   readonly attempt: number;
   readonly compensationAttempt: number;
   /** JSON text. */
@@ -195,7 +199,7 @@ UNION ALL
 SELECT 'step',
        jsonb_build_object(
          'node', node, 'status', status, 'outcome', outcome, 'side', side, 'winners', winners, 'run', run,
-         'dueAt', due_at, 'attempt', attempt,
+         'dueAt', due_at, 'inputFrom', input_from, 'givenInput', input::text, 'attempt', attempt,
          'compensationAttempt', compensation_attempt, 'error', error, 'compensationError', compensation_error,
          'workerId', worker_id, 'startedAt', started_at, 'finishedAt', finished_at),
        output::text

@@ -82,6 +82,11 @@ const optionsOf = {
   undeprecate: said,
   audit: ["instanceId", "limit", "cursor"],
   deadLetters: ["definition", "handler", "kind", "limit", "cursor"],
+  bulk: ["dryRun", ...said],
+  bulkItems: ["after", "states", "limit"],
+  waitForBulk: ["timeoutMs", "signal"],
+  definitions: ["name"],
+  doctor: ["graceMs", "historyMs", "limit", "environment"],
 } as const satisfies Record<string, readonly string[]>;
 
 /** A verb with options. */

@@ -34,6 +34,7 @@ afterAll(async () => {
 });
 
 const said = { requestedBy: "ops", reason: "INC-7" };
+const closing = new FloxyError("SHUTDOWN", "closed");
 const lost = () => Object.assign(new Error("Connection terminated unexpectedly"));
 
 /** The database, with something that happens to each transaction. */
@@ -43,13 +44,13 @@ const through = (meddle: (send: () => Promise<unknown>) => Promise<unknown>): Da
     (await meddle(() => database.db.transaction(work))) as T,
 });
 
-const actingOn = (db: Database, timeoutMs = 5_000) => {
+const actingOn = (db: Database, timeoutMs = 5_000, onRetry = () => {}) => {
   const hints = noHints();
   const onHints = (more: ReturnType<typeof noHints>): void => {
     for (const handler of more.ready) hints.ready.add(handler);
     for (const instanceId of more.finished) hints.finished.add(instanceId);
   };
-  const common = { db, graphs, payloadLimit: undefined, random: () => 0, onRetry: () => {} };
+  const common = { db, graphs, payloadLimit: undefined, random: () => 0.99, onRetry };
   return { hints, acting: createActing({ ...common, timeoutMs, onHints }) };
 };
 
@@ -71,9 +72,11 @@ const countOf = async (table: string, instanceId: string): Promise<number> => {
   return rows.length;
 };
 
-const deadLetter = async (): Promise<string> => {
-  const { instanceId } = await client.start("pay", 1);
-  await database.fail("charge");
+/** An instance with a dead letter of a step that has its own handler. */
+const deadLetter = async (handler: string): Promise<string> => {
+  await client.register(definitionOf(handler, [task(handler)], { onFailure: "dlq" }));
+  const { instanceId } = await client.start(handler, 1);
+  await database.fail(handler);
   await database.review();
   return instanceId;
 };
@@ -89,22 +92,22 @@ describe("an act whose answer was lost", () => {
   });
 
   it("is not taken for another that found nothing to do", async () => {
-    const instanceId = await deadLetter();
+    const instanceId = await deadLetter("once");
     const requeue = (acting: Acting) =>
-      acting.act(({ db, ...call }) => requeueStep(db, call.graphs, { ...call, ...said, instanceId, step: "charge" }));
+      acting.act(({ db, ...call }) => requeueStep(db, call.graphs, { ...call, ...said, instanceId, step: "once" }));
     expect(await requeue(losing(1).acting)).toMatchObject({ status: "running", changed: true });
     expect(await codeOf(requeue(losing(0).acting))).toBe("DEAD_LETTER_NOT_FOUND");
     expect(await countOf("audit", instanceId)).toBe(1);
   });
 
   it("is not done again when what it did was undone meanwhile", async () => {
-    const instanceId = await deadLetter();
+    const instanceId = await deadLetter("again");
     const { acting } = losing(1, async () => {
-      await database.fail("charge");
+      await database.fail("again");
       await database.review();
     });
     const answer = acting.act(({ db, ...call }) =>
-      requeueStep(db, call.graphs, { ...call, ...said, instanceId, step: "charge" }),
+      requeueStep(db, call.graphs, { ...call, ...said, instanceId, step: "again" }),
     );
     expect(await answer).toMatchObject({ status: "dlq", changed: true });
     expect(await countOf("queue", instanceId)).toBe(0);
@@ -139,7 +142,7 @@ describe("acting", () => {
     const { instanceId } = await client.start("pay", 1);
     const act = acting.act(({ db, ...call }) => cancelInstance(db, call.graphs, { ...call, ...said, instanceId }));
     await expect(act).rejects.toSatisfy(
-      (error) => isFloxyError(error, "DATABASE_UNAVAILABLE") && typeof error.data["actId"] === "string",
+      (error) => isFloxyError(error, "DATABASE_UNAVAILABLE") && typeof error.data.actId === "string",
     );
     expect(sent).toBeGreaterThan(1);
     expect(await countOf("audit", instanceId)).toBe(0);
@@ -161,31 +164,42 @@ describe("acting", () => {
     expect(sent).toBe(1);
   });
 
-  it("answers what has gone out when it is closed, tries nothing again, and takes nothing more", async () => {
+  it("answers what has gone out when it is closed, and takes nothing more", async () => {
     const { instanceId } = await client.start("pay", 1);
     let release = (): void => {};
     const held = new Promise<void>((resolve) => {
       release = resolve;
     });
-    const { acting } = actingOn(
-      through(async (send) => {
-        await held;
-        return send();
-      }),
-    );
-    const failing = actingOn(through(() => Promise.reject(lost())));
-    const perform = (one: Acting) =>
-      one.act(({ db, ...call }) => cancelInstance(db, call.graphs, { ...call, ...said, instanceId }));
-    const out = perform(acting);
-    const again = codeOf(perform(failing.acting));
-    const error = new FloxyError("SHUTDOWN", "closed");
-    const closed = Promise.all([acting.close(error), failing.acting.close(error)]);
+    const { acting } = actingOn(through((send) => held.then(send)));
+    const cancel = () =>
+      acting.act(({ db, ...call }) => cancelInstance(db, call.graphs, { ...call, ...said, instanceId }));
+    const out = cancel();
+    const closed = acting.close(closing);
     release();
     expect(await out).toMatchObject({ status: "cancelled" });
-    expect(["SHUTDOWN", "Error: Connection terminated unexpectedly"]).toContain(await again);
     await closed;
-    expect(await codeOf(perform(acting))).toBe("SHUTDOWN");
+    expect(await codeOf(cancel())).toBe("SHUTDOWN");
     expect(await codeOf(acting.read(async () => 1))).toBe("SHUTDOWN");
+  });
+
+  it("rejects with SHUTDOWN what waits for another try when it is closed", async () => {
+    let sent = 0;
+    let closed: Promise<void> | undefined;
+    const { acting } = actingOn(
+      through(() => {
+        sent += 1;
+        return Promise.reject(lost());
+      }),
+      60_000,
+      // Once it is told of, the failed try is over and the next one has not begun.
+      () => {
+        closed = acting.close(closing);
+      },
+    );
+    const perform = acting.act(({ db, ...call }) => pauseDefinition(db, { ...call, ...said, name: "pay" }));
+    expect(await codeOf(perform)).toBe("SHUTDOWN");
+    await closed;
+    expect(sent).toBe(1);
   });
 });
 

@@ -1,3 +1,4 @@
+import type { Operated } from "@floxy/shared";
 import type pg from "pg";
 import { describe, expectTypeOf, test } from "vitest";
 import { z } from "zod";
@@ -23,6 +24,37 @@ const checked = workflow({
 })
   .step(charge)
   .build();
+
+describe("acts", () => {
+  test("say who, and why where it is needed", () => {
+    client.cancel("id", { requestedBy: "ann" });
+    // @ts-expect-error requestedBy is missing
+    client.cancel("id", { reason: "because" });
+    client.discard("id", "step", { requestedBy: "ann", reason: "because" });
+    // @ts-expect-error reason is missing
+    client.discard("id", "step", { requestedBy: "ann" });
+    // @ts-expect-error reason is missing
+    client.skipCompensation("id", "step", { requestedBy: "ann", reason: undefined });
+    // @ts-expect-error output is missing
+    client.resolve("id", "step", { requestedBy: "ann" });
+  });
+
+  test("take what is theirs", () => {
+    client.decide("id", "step", { kind: "confirm", by: "ann", form: { any: 1 } });
+    // @ts-expect-error no such kind
+    client.decide("id", "step", { kind: "maybe", by: "ann" });
+    // @ts-expect-error no such option
+    client.signal("id", "paid", { sentBy: "bank", body: 1 });
+    expectTypeOf(client.cancel("id", { requestedBy: "ann" })).resolves.toEqualTypeOf<Operated>();
+  });
+
+  test("are on the handle too", async () => {
+    const handle = await client.start(order, { id: "o" });
+    expectTypeOf(handle.signal("paid", { sentBy: "bank" })).resolves.toEqualTypeOf<Operated>();
+    // @ts-expect-error requestedBy is missing
+    handle.abort({});
+  });
+});
 
 describe("start", () => {
   test("knows the output of a workflow", () => {

@@ -1,12 +1,15 @@
 /** The client: what a service uses to start instances, to see what becomes of them, and to step in. */
 import type {
   Database,
+  DefinitionDiff,
   DefinitionJson,
+  DoctorReport,
   EventRow,
   ForeignClient,
   GraphCache,
   InstanceSummary,
   InstanceView,
+  ListedDefinition,
   Notifier,
   PreparedStart,
   Started,
@@ -31,6 +34,11 @@ import { createBatcher } from "../calls/batcher.ts";
 import type { Workflow, WorkflowInput, WorkflowOutput } from "../workflow/built.ts";
 import type { Acting } from "./acting.ts";
 import { createActing } from "./acting.ts";
+import { BulkOperator } from "./bulk.ts";
+import type { DefinitionsOptions, RegisteredDefinition } from "./definitions.ts";
+import { compareDefinitions, readDefinition, readDefinitions } from "./definitions.ts";
+import type { ClientDoctorOptions } from "./doctor.ts";
+import { examineDatabase } from "./doctor.ts";
 import { EndListener } from "./end-listener.ts";
 import { EndWatcher } from "./end-watcher.ts";
 import type { InstanceHandle } from "./handle.ts";
@@ -39,7 +47,6 @@ import type { EventsOptions, FollowOptions } from "./history.ts";
 import { followEvents, readEvents } from "./history.ts";
 import type { InstancePage, ListOptions } from "./list.ts";
 import { listPage } from "./list.ts";
-import { Operator } from "./operator.ts";
 import type { ClientOptions, ResolvedClientOptions } from "./options.ts";
 import { resolveClientOptions } from "./options.ts";
 import type { Registrable, Registrar } from "./registrar.ts";
@@ -58,7 +65,7 @@ import { createWaiting } from "./waiting.ts";
  * All methods throw `DATABASE_UNAVAILABLE` when the database cannot be reached, `SCHEMA_OUTDATED` when Floxy's tables
  * are missing, and `SHUTDOWN` once closed.
  */
-export class FloxyClient extends Operator {
+export class FloxyClient extends BulkOperator {
   readonly #options: ResolvedClientOptions;
   readonly #db: Database;
   readonly #notifier: Notifier;
@@ -139,6 +146,30 @@ export class FloxyClient extends Operator {
       ? this.#starter.start(prepare)
       : this.#startWithin(transaction, prepare));
     return makeHandle(started, this);
+  }
+
+  /** Lists the registered definitions with what runs of them, by name and the newest version first. */
+  async definitions(options: DefinitionsOptions = {}): Promise<readonly ListedDefinition[]> {
+    this.#assertOpen();
+    return readDefinitions(this.#db, options);
+  }
+
+  /** A definition: the given version, or the highest that is not deprecated. Throws `DEFINITION_NOT_FOUND`. */
+  async definition(name: string, version?: number): Promise<RegisteredDefinition> {
+    this.#assertOpen();
+    return readDefinition(this.#db, name, version);
+  }
+
+  /** What has changed from one version of a definition to another. Throws `DEFINITION_NOT_FOUND`. */
+  async diffDefinitions(name: string, before: number, after: number): Promise<DefinitionDiff> {
+    this.#assertOpen();
+    return compareDefinitions(this.#db, name, before, after);
+  }
+
+  /** Checks the invariants on the database as it is in use, and its surroundings. See `docs/doctor.md`. */
+  async doctor(options: ClientDoctorOptions = {}): Promise<DoctorReport> {
+    this.#assertOpen();
+    return examineDatabase(this.#db, this.#options.listenConnectionString, options);
   }
 
   /** An instance with its steps, as they stand at this moment. Throws `INSTANCE_NOT_FOUND`. */

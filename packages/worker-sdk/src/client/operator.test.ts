@@ -1,9 +1,10 @@
 /** The verbs of the client, each on a database without an orchestrator: what they change has changed when they answer. */
+import { openListener, parseNotification } from "@floxy/shared";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { FloxyClient } from "./client.ts";
 import type { InstanceHandle } from "./handle.ts";
 import type { TestDatabase } from "./testing/database.ts";
-import { codeOf, createTestDatabase, quiet } from "./testing/database.ts";
+import { codeOf, createTestDatabase, eventually, quiet } from "./testing/database.ts";
 import { definitionOf, task } from "./testing/definitions.ts";
 
 let database: TestDatabase;
@@ -94,6 +95,7 @@ describe("decide", () => {
     expect(open).toMatchObject({
       status: "waiting_decision",
       finishedAt: null,
+      input: { n: 1 },
       decision: { isOpen: true, deciders: ["ann", "bob"], approvals: 2, isEscalated: false, votes: [] },
     });
     expect(Number(open.dueAt)).toBeGreaterThan(Date.now());
@@ -171,6 +173,7 @@ describe("a dead letter of a step", () => {
     const error = { code: "HANDLER_FAILED", message: "no such card" };
     expect(await stepOf(handle, "b")).toMatchObject({
       status: "paused",
+      input: 1,
       deadLetter: { kind: "forward", error, attempt: 1, createdAt: expect.any(Date) },
     });
     expect(await client.requeue(handle.instanceId, "b", { ...said, input: 2 })).toMatchObject({ status: "running" });
@@ -213,7 +216,7 @@ describe("a dead letter of a compensation", () => {
   it("goes on when the compensation is called again", async () => {
     const handle = await dead();
     expect(await handle.get()).toMatchObject({ status: "dlq", pausedFrom: "cancelling" });
-    expect((await stepOf(handle, "a")).deadLetter).toMatchObject({ kind: "compensation" });
+    expect(await stepOf(handle, "a")).toMatchObject({ deadLetter: { kind: "compensation" }, input: { n: 1 } });
     const options = { ...said, input: { by: "cheque" } };
     expect(await client.retryCompensation(handle.instanceId, "a", options)).toMatchObject({ status: "cancelling" });
     await database.complete("undo-a", null);
@@ -279,6 +282,37 @@ describe("pausing a definition", () => {
     await database.complete("p", 1);
     await database.complete("p", 2);
     expect(await Promise.all([before.result(), after.result()])).toEqual([1, 2]);
+  });
+});
+
+describe("what an act has made possible", () => {
+  it("is told to those who listen, once it is committed", async () => {
+    const told: string[] = [];
+    let ready = (): void => {};
+    const listening = new Promise<void>((resolve) => {
+      ready = resolve;
+    });
+    const listener = openListener({
+      connectionString: database.url,
+      schema: "floxy",
+      applicationName: "test",
+      channels: ["ready", "finished", "abort"],
+      onNotification: (channel, payload) =>
+        told.push(...parseNotification(payload).map((item) => `${channel} ${item}`)),
+      onResync: ready,
+    });
+    listener.start();
+    await listening;
+    const running = await start([task("t1")]);
+    await database.lease("t1");
+    const waiting = await start([{ kind: "human", name: "approve" }, task("t2")]);
+    told.length = 0;
+    await waiting.decide("approve", { kind: "confirm", by: "ann" });
+    await waiting.abort(said);
+    await running.cancel(said);
+    const expected = ["ready t2", `finished ${waiting.instanceId}`, `abort ${running.instanceId}`];
+    await eventually(async () => expected.every((one) => told.includes(one)));
+    await listener.close();
   });
 });
 

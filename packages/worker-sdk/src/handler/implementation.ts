@@ -20,11 +20,19 @@ export type ContextWith<Options extends HandlerOptions, Context> = Options exten
   ? Context & InTransaction
   : Context;
 
+/** What the contract of a handler checks. */
+export interface HandlerSchemas {
+  readonly input?: AnySchema | undefined;
+  readonly output?: AnySchema | undefined;
+}
+
 /** A handler that can be run. */
 export interface HandlerImplementation {
   readonly kind: "handler";
   readonly name: string;
   readonly options: HandlerOptions;
+  /** What {@link invoke} checks, for those who call something else in its place, such as tests. */
+  readonly schemas?: HandlerSchemas;
   /**
    * Checks the input, runs the handler and checks its output. Rejects with what the handler throws, also synchronously,
    * or with `INPUT_INVALID` or `OUTPUT_INVALID`. `onCall` is told just before the handler is called: a step whose input was
@@ -38,6 +46,8 @@ export interface CompensationImplementation {
   readonly kind: "compensation";
   readonly name: string;
   readonly options: HandlerOptions;
+  /** As {@link HandlerImplementation.schemas}. */
+  readonly schemas?: HandlerSchemas;
   /** As {@link HandlerImplementation.invoke}, without a result. */
   invoke(input: unknown, context: CompensationContext, onCall?: () => void): Promise<void>;
 }
@@ -56,11 +66,12 @@ export interface HandlerParts<Context extends StepContext, Result> {
 
 /** Puts a handler's function between its schemas. */
 export const implementHandler = (parts: HandlerParts<StepContext, unknown>): HandlerImplementation => {
-  const { name, output, run, options = {} } = parts;
+  const { name, input: inputSchema, output, run, options = {} } = parts;
   return {
     kind: "handler",
     name,
     options,
+    schemas: { input: inputSchema, output },
     invoke: async (input, context, onCall) => {
       const parsed = await parsedInput(parts, input);
       onCall?.();
@@ -73,11 +84,12 @@ export const implementHandler = (parts: HandlerParts<StepContext, unknown>): Han
 
 /** Puts a compensation's function behind its schema. Whatever it returns is dropped. */
 export const implementCompensation = (parts: HandlerParts<CompensationContext, void>): CompensationImplementation => {
-  const { name, run, options = {} } = parts;
+  const { name, input: inputSchema, run, options = {} } = parts;
   return {
     kind: "compensation",
     name,
     options,
+    schemas: { input: inputSchema },
     invoke: async (input, context, onCall) => {
       const parsed = await parsedInput(parts, input);
       onCall?.();

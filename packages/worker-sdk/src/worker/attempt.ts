@@ -89,7 +89,7 @@ export class Attempt {
     // Told to stop before it began: given back without a call, so that the attempt does not count.
     if (this.#controller.signal.aborted) return { kind: "released" };
     if ("error" in input) return { kind: "failed", error: input.error, retryable: false, called: false };
-    const timeoutMs = this.#timeoutMs();
+    const timeoutMs = timeoutMsOf(this.step);
     const startedAt = performance.now();
     const timer = setTimeout(() => this.giveUp(timeoutError(this.leased, timeoutMs)), Math.min(timeoutMs, maxTimerMs));
     this.#call = this.#invoke(input.value, timeoutMs);
@@ -149,17 +149,19 @@ export class Attempt {
   get #isTransactional(): boolean {
     return this.#handler.options.transactional === true;
   }
-
-  #timeoutMs(): number {
-    const { json } = taskOf(this.step.graph, this.leased.node);
-    return (this.leased.lane === "compensation" ? json.compensation?.timeoutMs : json.timeoutMs) ?? defaultTimeoutMs;
-  }
 }
+
+/** How long an attempt of a step may take, in milliseconds. */
+export const timeoutMsOf = ({ leased: { node, lane }, graph }: ResolvedStep): number => {
+  const { json } = taskOf(graph, node);
+  return (lane === "compensation" ? json.compensation?.timeoutMs : json.timeoutMs) ?? defaultTimeoutMs;
+};
 
 /** The longest time that a Node timer can hold; anything longer would fire at once. */
 const maxTimerMs = 2_147_483_647;
 
-const timeoutError = ({ node, attempt }: LeasedStep, timeoutMs: number): FloxyError =>
+/** Why an attempt that took too long has failed. */
+export const timeoutError = ({ node, attempt }: LeasedStep, timeoutMs: number): FloxyError =>
   new FloxyError(
     "STEP_TIMEOUT",
     `attempt ${attempt} of step '${node}' took longer than its timeout of ${timeoutMs} ms`,

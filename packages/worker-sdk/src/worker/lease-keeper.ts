@@ -110,8 +110,10 @@ export class LeaseKeeper {
   }
 }
 
-const lost = ({ leased: { node, attempt } }: Attempt): FloxyError =>
+/** Why a handler is told to stop whose lease is lost. */
+export const lost = ({ leased: { node, attempt } }: Pick<Attempt, "leased">): FloxyError =>
   new FloxyError("LEASE_LOST", `the lease of attempt ${attempt} of step '${node}' was lost; its result will not count`);
 
-const frozen = ({ leased: { node } }: Attempt): FloxyError =>
+/** Why a handler is told to stop whose instance does not go forward any more. */
+export const frozen = ({ leased: { node } }: Pick<Attempt, "leased">): FloxyError =>
   new FloxyError("INSTANCE_STOPPED", `the instance of step '${node}' no longer goes forward; the step will be undone`);

@@ -37,7 +37,8 @@ export const assertOptions = (options: WorkerOptions): void => {
   throw new FloxyError(code, `The worker cannot be made: ${list}.`, { problems });
 };
 
-const checkHandlers = (handlers: unknown): Problem[] => {
+/** What is wrong with a list of handlers. */
+export const checkHandlers = (handlers: unknown): Problem[] => {
   // Not only for those who write JavaScript: a contract that was not implemented is easily mistaken for a handler.
   if (!Array.isArray(handlers) || handlers.length === 0) {
     return [problem("handlers", "handlers must be a list of at least one handler")];

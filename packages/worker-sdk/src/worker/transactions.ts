@@ -90,7 +90,7 @@ export class Transactions {
     const { result } = attempt;
     guard.close(result.kind === "failed" ? reasonOf(result) : isOver(attempt));
     try {
-      const failed = result.kind === "completed" ? await this.#commit(guard, open, attempt) : result;
+      const failed = result.kind === "completed" ? await this.#commit(guard, open, attempt) : failureIn(guard, result);
       if (failed === "committed") return undefined;
       return failed === "in doubt" ? inDoubt(attempt) : { ...attempt, result: failed };
     } finally {
@@ -130,6 +130,10 @@ export class Transactions {
     }
   }
 }
+
+// Libraries wrap what was thrown at them, and the handler may throw anything because of it.
+const failureIn = ({ violation }: Guard, result: AttemptResult): AttemptResult =>
+  violation === undefined ? result : failureOf({ error: violation, abortReason: undefined, called: true });
 
 // In this order: what the handler did wrong explains what the server then said.
 const stillStands = async (guard: Guard, open: OpenTransaction, { node }: FinishedAttempt): Promise<void> => {

@@ -71,14 +71,7 @@ export class Play {
       const output = this.outputs.get(node);
       return row === undefined ? [] : [[node, { side: row.side, ...(output !== undefined && { output }) }]];
     });
-    const whole = this.input;
-    return {
-      rows: new Map(rows),
-      get input() {
-        if (!input) throw new Error("the input was not asked for");
-        return whole;
-      },
-    };
+    return { input: input ? this.input : "the input was not asked for", rows: new Map(rows) };
   }
 
   payloadsAround(node: string): Payloads {

@@ -4,7 +4,15 @@
  * was done. So a bulk act goes on wherever it was left, and no item is done twice.
  */
 import type { BulkAct, BulkItemEnd, BulkSelection, PendingItem } from "../../store/bulk.ts";
-import { countBulk, endBulkItem, findBulkItems, finishBulks, insertBulk, takeBulkItem } from "../../store/bulk.ts";
+import {
+  countBulk,
+  endBulkItem,
+  findBulkItems,
+  finishBulks,
+  getBulk,
+  insertBulk,
+  takeBulkItem,
+} from "../../store/bulk.ts";
 import { isTransient } from "../../store/database-error.ts";
 import type { Database, Executor } from "../../store/executor.ts";
 import { insertAudit } from "../../store/operator.ts";
@@ -57,6 +65,7 @@ export interface BulkParams {
   readonly reason?: string | undefined;
   /** Only counts. */
   readonly dryRun?: boolean | undefined;
+  readonly hints: Hints;
 }
 
 const lanes: Readonly<Record<BulkAct, Lane | null>> = {
@@ -70,7 +79,7 @@ const lanes: Readonly<Record<BulkAct, Lane | null>> = {
  * Asks for a bulk act; answers how many items it has. Throws `OPTION_INVALID`, `NAME_INVALID`, and for metadata that
  * cannot be stored.
  */
-export const startBulk = (db: Database, params: BulkParams): Promise<number> => {
+export const startBulk = async (db: Database, params: BulkParams): Promise<number> => {
   const { bulkId, act, dryRun = false } = params;
   const selection = selectionOf(params);
   if (dryRun) return countBulk(db, selection);
@@ -80,7 +89,9 @@ export const startBulk = (db: Database, params: BulkParams): Promise<number> => 
   const filter = JSON.stringify(params.filter);
   return db.transaction(async (tx) => {
     const count = await insertBulk(tx, { bulkId, act, filter, requestedBy, reason, selection });
-    if (count === undefined) throw new FloxyError("OPTION_INVALID", `there is a bulk act with the id ${bulkId} already`);
+    params.hints.bulk = true;
+    // It was asked for before, and the answer was lost.
+    if (count === undefined) return (await getBulk(tx, bulkId))?.count ?? 0;
     const nowhere = { instanceId: null, node: null, definitionVersion: selection.definitionVersion };
     const data = JSON.stringify({ bulkId, filter: params.filter, count });
     const { definitionName } = selection;
@@ -89,11 +100,36 @@ export const startBulk = (db: Database, params: BulkParams): Promise<number> => 
   });
 };
 
+const criteria: readonly (keyof BulkDeadLetterFilter)[] = [
+  "definition",
+  "version",
+  "statuses",
+  "createdAfter",
+  "createdBefore",
+  "metadata",
+  "handler",
+  "errorCode",
+];
+
+// What is misspelt, or left out by mistake, would choose everything.
+const assertCriteria = (filter: BulkDeadLetterFilter): void => {
+  if (typeof filter !== "object" || filter === null) throw invalid(`the filter must be an object with ${criteria.join(", ")}`);
+  const unknown = Object.keys(filter).filter((name) => !criteria.some((criterion) => criterion === name));
+  if (unknown.length > 0) {
+    const names = unknown.map((name) => quote(name)).join(", ");
+    throw invalid(`the filter has ${names}; it can have ${criteria.join(", ")}`);
+  }
+  if (Object.values(filter).some((value) => value !== undefined)) return;
+  throw invalid("the filter would choose everything; if that is meant, say so by statuses");
+};
+
 const selectionOf = ({ act, filter }: BulkParams): BulkSelection => {
+  assertCriteria(filter);
   const { definition, version, statuses, createdAfter, createdBefore, metadata, handler, errorCode } = filter;
   const lane = lanes[act];
   if (definition !== undefined) assertName("definition", definition);
   if (version !== undefined) assertVersion(version);
+  if (statuses !== undefined && !Array.isArray(statuses)) throw invalid("statuses must be a list");
   const unknown = (statuses ?? []).filter((status) => !instanceStatuses.includes(status));
   if (unknown.length > 0) {
     throw invalid(`statuses has ${unknown.map(String).join(", ")}; an instance's is one of ${instanceStatuses.join(", ")}`);
@@ -131,8 +167,6 @@ export interface RunBulkParams {
   /** The most items to do. */
   readonly limit: number;
   readonly hints: Hints;
-  /** Says that it should stop after the item at hand. */
-  readonly isStopping?: () => boolean;
 }
 
 /** What one round of {@link runBulk} came to. */
@@ -148,7 +182,6 @@ export const runBulk = async (db: Database, graphs: GraphCache, params: RunBulkP
   const items = await findBulkItems(db, params.limit);
   let handled = 0;
   for (const item of items) {
-    if (params.isStopping?.() === true) break;
     if (await handle(db, graphs, item, params.hints)) handled += 1;
   }
   // Also when nothing was found: whoever did the last item may have died before he could say so.

@@ -60,6 +60,8 @@ export class Stand {
 
   private constructor(
     readonly db: Database,
+    /** The database's URL. */
+    readonly url: string,
     drop: () => Promise<void>,
   ) {
     this.#drop = drop;
@@ -68,7 +70,7 @@ export class Stand {
   /** Opens a stand with a database of its own. */
   static async open(serverUrl: string): Promise<Stand> {
     const { url, drop } = await createTestDatabase(serverUrl);
-    return new Stand(openDatabase({ connectionString: url }), drop);
+    return new Stand(openDatabase({ connectionString: url }), url, drop);
   }
 
   async close(): Promise<void> {

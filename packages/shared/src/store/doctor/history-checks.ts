@@ -37,8 +37,8 @@ export const historyChecks: readonly Check[] = [
     advice: `Undo by hand what the step may have done. ${report}`,
     query: (s) => `
       SELECT t.instance_id FROM ${recentText(s)} JOIN ${s}.step t USING (instance_id)
-      LEFT JOIN ${s}.step b ON b.instance_id = i.instance_id AND b.node = i.boundary
       JOIN ${taskText(s, limits)} USING (definition_name, definition_version, node)
+      LEFT JOIN ${s}.step b ON b.instance_id = t.instance_id AND b.node = i.boundary
       WHERE i.status IN ('failed', 'cancelled') AND t.status = 'failed' AND t.outcome IS DISTINCT FROM 'absent'
         AND task.compensate_on = 'started' AND (i.boundary IS NULL OR t.finished_at > b.finished_at)`,
   },

@@ -1,4 +1,5 @@
 /** Instances that nothing moves: they have not ended, and what they should wait for does not exist. */
+import { endedList } from "./check.ts";
 
 /**
  * The instances `i` that wait for nothing, as a condition of SQL: not in `dlq`, nothing in the queue, no note, and no open
@@ -6,7 +7,7 @@
  * for. What waits counts only while the instance goes forward; a rollback withdraws it.
  */
 export const waitsForNothingText = (schema: string): string => `
-  i.finished_at IS NULL AND i.status <> 'dlq'
+  i.finished_at IS NULL AND i.status NOT IN ('dlq', ${endedList})
   AND NOT EXISTS (SELECT FROM ${schema}.queue q WHERE q.instance_id = i.instance_id)
   AND NOT EXISTS (SELECT FROM ${schema}.inbox n WHERE n.instance_id = i.instance_id)
   AND NOT EXISTS (

@@ -75,7 +75,9 @@ export const waitChecks: readonly Check[] = [
     name: "invariant_9_note_is_looked_at",
     meaning: "A note that it should be looked at has been lying in the inbox for too long.",
     advice: "Start an orchestrator, or more of them; see the log of those that run.",
-    query: (s) => `SELECT n.instance_id FROM ${s}.inbox n, bound WHERE n.visible_at < bound.late`,
+    query: (s) => `
+      SELECT n.instance_id FROM ${s}.inbox n JOIN ${s}.instance i USING (instance_id), bound
+      WHERE n.visible_at < bound.late`,
   },
   {
     name: "invariant_9_timer_rings",
