@@ -46,9 +46,11 @@ export const look = async ({ tape, pair, starts, definition }: Run): Promise<voi
   await pair.call(`look ${index}`, (side) => looks[index]?.(side) ?? Promise.resolve());
 };
 
-// By the rest of the row, without what a sequence has given it.
+// By what the row says, without what a sequence has given it.
 const sorted = <Row extends { readonly instanceId: string }>(rows: readonly Row[]): Row[] =>
   [...rows].sort((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1));
 
-const placeOf = (row: { readonly instanceId: string }): string =>
-  JSON.stringify({ first: row.instanceId, ...row, eventId: 0, token: 0 });
+const placeOf = (row: { readonly instanceId: string }): string => {
+  const plain = Object.entries({ ...row, eventId: 0, token: 0 }).filter(([, value]) => typeof value !== "object");
+  return JSON.stringify([row.instanceId, ...plain.sort(([a], [b]) => (a < b ? -1 : 1))]);
+};

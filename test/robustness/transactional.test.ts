@@ -29,15 +29,6 @@ test("transactional steps under cuts at COMMIT, dying workers, take-overs, hangs
     }),
   );
   await service.settled();
-  console.log(
-    performance.now(),
-    service.faults,
-    service.cuts,
-    service.deaths,
-    await cluster.sql(
-      "SELECT type, data->'error'->>'code' AS code, left(data->'error'->>'message', 40) AS m, count(*)::int FROM event GROUP BY 1,2,3 ORDER BY 4 DESC LIMIT 25",
-    ),
-  );
 
   expect(views.map(({ status }) => status)).toEqual(orders.map(({ declined }) => (declined ? "failed" : "completed")));
   const expected: Record<string, number[]> = {};

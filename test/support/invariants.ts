@@ -1,4 +1,8 @@
-/** The invariants of semantics §12, checked on what the database holds, without the product's own code. */
+/**
+ * The invariants of semantics §12, checked on what the database holds, without the product's own code; and then by the
+ * product's doctor, which has no reason to find anything else.
+ */
+import type { DoctorReport } from "@floxy/worker-sdk";
 import type pg from "pg";
 import { checkEvents } from "./event-invariants.ts";
 import { eventually } from "./eventually.ts";
@@ -13,6 +17,8 @@ export interface Checked {
   readonly isOrchestrated: boolean;
   /** The handlers of each worker that there ever was, by its id. */
   readonly handlersOf: ReadonlyMap<string, ReadonlySet<string>>;
+  /** What the product itself finds wrong. */
+  readonly client: { doctor(options: { readonly environment: false }): Promise<DoctorReport> };
   connect(): Promise<pg.PoolClient>;
   sql<Row extends object>(text: string): Promise<Row[]>;
 }
@@ -30,6 +36,8 @@ export const assertInvariants = async (cluster: Checked): Promise<void> => {
   } finally {
     client.release();
   }
+  const { ok, ...report } = await cluster.client.doctor({ environment: false });
+  if (!ok) throw new Error(`the doctor found something: ${JSON.stringify(report, null, 2)}`);
 };
 
 const areNotesGone = async (cluster: Checked): Promise<boolean> => {

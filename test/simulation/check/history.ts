@@ -126,6 +126,8 @@ const enterNode = (account: Account, step: Step, event: EventFact, name: string)
   }
   const isEnd = endsLease.has(event.type) || (endsLiveLease.has(event.type) && node.lease !== undefined);
   if (kind === "task" && isEnd) wrong.push(...end(account, step, event, name));
+  // One that waited for another attempt has come to its end only now.
+  else if (kind === "task" && event.type === "step.failed") settle(account, name);
   if (event.type === "step.completed" && kind === "fork") {
     node.fired++;
     if (node.fired > 1) wrong.push(`the join of ${name} fired ${node.fired} times`);
@@ -213,8 +215,7 @@ const end = (account: Account, step: Step, event: EventFact, name: string): stri
     if (completed) node.undone = true;
     return wrong;
   }
-  node.settledIn = ++account.clock;
-  account.moments.set(name, account.moment);
+  settle(account, name);
   if (completed) {
     node.completed = true;
     account.completed.add(`${name} ${step.after.steps.get(name)?.run}`);
@@ -223,6 +224,11 @@ const end = (account: Account, step: Step, event: EventFact, name: string): stri
   if (!lease.transactional && ended?.harmless !== true) node.hasEffects = true;
   if (completed) node.hasEffects = true;
   return wrong;
+};
+
+const settle = (account: Account, name: string): void => {
+  nodeOf(account, name).settledIn = ++account.clock;
+  account.moments.set(name, account.moment);
 };
 
 const move = (node: NodeAccount, name: string, to: string): string[] => {

@@ -13,17 +13,17 @@ export interface Failure {
 /** Opens a stage for each try. */
 export type OpenStage = () => Stage;
 
-/** How long to go on making a run smaller, in tries. */
-const tryLimit = 1_500;
+/** How long to go on making a run smaller, in milliseconds. */
+const timeLimitMs = 30_000;
 
 /** Makes a run smaller for as long as it fails for a reason of the same kind. */
 export const shrink = async (open: OpenStage, failure: Failure): Promise<Failure> => {
   const reason = reasonOf(failure.result.error);
   let best = failure;
-  let tries = 0;
+  const endsAt = performance.now() + timeLimitMs;
 
   const fails = async (tape: readonly number[]): Promise<boolean> => {
-    if (tries++ >= tryLimit) return false;
+    if (performance.now() > endsAt) return false;
     const played = Tape.of(tape);
     const result = await run(open(), played);
     if (result.error === undefined || reasonOf(result.error) !== reason) return false;
@@ -31,11 +31,15 @@ export const shrink = async (open: OpenStage, failure: Failure): Promise<Failure
     return true;
   };
 
-  for (let size = Math.ceil(best.tape.length / 2); size >= 1 && tries < tryLimit; size = Math.floor(size / 2)) {
-    await pass(size, () => best.tape, fails, remove);
-    await pass(size, () => best.tape, fails, zero);
+  // What was made smaller may have made room for more.
+  for (let before = Number.POSITIVE_INFINITY; best.tape.length < before && performance.now() < endsAt; ) {
+    before = best.tape.length;
+    for (let size = Math.ceil(before / 2); size >= 1; size = Math.floor(size / 2)) {
+      await pass(size, () => best.tape, fails, remove);
+      await pass(size, () => best.tape, fails, zero);
+    }
+    await pass(1, () => best.tape, fails, halve);
   }
-  await pass(1, () => best.tape, fails, halve);
   return best;
 };
 

@@ -64,6 +64,8 @@ export class Simulation {
   readonly transactional = new Map<string, ReadonlySet<string>>();
   /** Definitions that are paused. */
   readonly paused = new Set<string>();
+  /** How many calls to the database the last step has made. */
+  lastCalls = 0;
   readonly #orders = new Map<string, ReturnType<typeof orderOf>>();
   /** The last part of ids, so that several simulations can share a stage. */
   readonly #prefix: string;
@@ -150,6 +152,7 @@ export class Simulation {
     this.story.push(`${what}${where}`);
     this.line.arm(crash);
     const outcome = await this.#attempt(what, work);
+    this.lastCalls = this.line.calls;
     this.line.arm(undefined);
     if (outcome.answer !== undefined) options.told?.();
     await this.observe(options.ends, options.touches);

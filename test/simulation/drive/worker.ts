@@ -161,19 +161,35 @@ export class SimulatedWorker {
     this.#simulation.transactional.set(this.id, this.transactional);
   }
 
-  #send(what: string, batch: readonly Finished[], crash: CrashPlan | undefined) {
+  async #send(what: string, batch: readonly Finished[], crash: CrashPlan | undefined) {
     const { line } = this.#simulation;
     const attempts = batch.map(({ leased, graph, result }) => ({ ...leased, graph, result }));
     const names = batch.map(({ leased, result }) => `${label(leased.instanceId)} ${leased.node} ${result.kind}`);
     const params = { attempts, workerId: this.id, random: () => 0, hints: this.#simulation.hints };
     const work = () => settleAttempts(line.db, params);
-    return this.#simulation.step(`${this.id} ${what} ${names.join(", ")}`, work, { crash, ends: endsOf(batch) });
+    const outcome = await this.#simulation.step(`${this.id} ${what} ${names.join(", ")}`, work, {
+      crash,
+      ends: endsOf(batch),
+    });
+    this.#commit(batch);
+    return outcome;
+  }
+
+  // What was written in one transaction with its result is there exactly if that is, whether there was an answer or not.
+  #commit(batch: readonly Finished[]): void {
+    const { accounts, world } = this.#simulation;
+    for (const { leased, result, isTransactional } of batch) {
+      const { instanceId, node, token, lane, run } = leased;
+      const isWritten = accounts.get(instanceId)?.settled.has(token) === true;
+      if (!isTransactional || !isWritten || result.kind !== "completed") continue;
+      world[lane === "forward" ? "act" : "undo"](instanceId, node, run);
+    }
   }
 
   #check(batch: readonly Finished[], answer: readonly SettleResult[], isRepeat: boolean): void {
-    const { accounts, coverage, world } = this.#simulation;
-    for (const [index, { leased, result, isTransactional }] of batch.entries()) {
-      const { instanceId, node, token, lane, run } = leased;
+    const { accounts, coverage } = this.#simulation;
+    for (const [index, { leased, result }] of batch.entries()) {
+      const { instanceId, node, token } = leased;
       const said = answer[index];
       const account = accounts.get(instanceId);
       const isLive = account?.nodes.get(node)?.lease?.token === token;
@@ -186,8 +202,6 @@ export class SimulatedWorker {
         wrong.push(`${node} was answered ${said}, and it was not written`);
       } else if (isRepeat) coverage.count("repeated settle");
       this.#simulation.complainIf(wrong, instanceId);
-      const isDone = result.kind === "completed" && said !== "lost";
-      if (isTransactional && isDone) world[lane === "forward" ? "act" : "undo"](instanceId, node, run);
     }
   }
 }

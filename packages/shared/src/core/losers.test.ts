@@ -6,9 +6,10 @@ import { fork, human, signal, sleep } from "../definition/testing/nodes.ts";
 import { isQuiet, leaveQueue, stopBranches } from "./losers.ts";
 import { isNothing } from "./merge.ts";
 import { skipCompensation } from "./operate.ts";
+import { review } from "./review.ts";
 import { play } from "./testing/by-hand.ts";
 import { graphOf, savepoint, task, undoable } from "./testing/definitions.ts";
-import { graphWith, queued, stateOf, step } from "./testing/states.ts";
+import { graphWith, payloadsOf, queued, stateOf, step } from "./testing/states.ts";
 
 const any = (branches: Record<string, readonly NodeJson[]>, more: object = {}, name = "race") =>
   fork(name, branches, { join: "any", ...more });
@@ -120,6 +121,19 @@ describe("a join with losers: cancel", () => {
   });
 });
 
+describe("a loser that runs on", () => {
+  it("keeps a rollback to a savepoint behind it from its end", () => {
+    const race = any({ a: [undoable("a")], b: [undoable("b1"), undoable("b2")] });
+    const run = play(graphOf(race, savepoint("s"), undoable("z")))
+      .lease("b1")
+      .complete("a")
+      .fail("z")
+      .complete("z");
+    expect([run.status, run.queue]).toEqual(["rolling_back", ["b1"]]);
+    expect([run.complete("b1").status, run.statusOf("b1")]).toEqual(["failed", "completed"]);
+  });
+});
+
 describe("a join that can do without a branch", () => {
   it("is not failed by it while another can still arrive (section 7)", () => {
     const run = play(graphOf(any({ a: [undoable("a")], b: [undoable("b")] }), task("z"))).fail("a");
@@ -221,7 +235,18 @@ describe("a join with losers: compensate", () => {
     expect(run.act((state) => skipCompensation(state, "x")).status).toBe("completed");
   });
 
-  // Found by chance: two notes of the same look, and nothing that would ask for another.
+  it("does not pause for one dead letter while the next compensation beside it can start", () => {
+    const both = fork("both", { x: [undoable("x")], y: [undoable("y1"), undoable("y2")] });
+    const graph = graphOf(any({ a: [task("a")], b: [both, task("b")] }, losers));
+    const rows = [step("race", { winners: ["a"] }), step("a"), step("both", { status: "skipped" }), step("y1")];
+    const dead = [step("x", { status: "paused" }), step("y2", { status: "rolled_back" })];
+    const state = stateOf([...rows, ...dead], [], { deadLetters: new Map([["x", "compensation"]]) });
+    const decision = review(graph, state, payloadsOf(null));
+    expect(decision.enqueue?.map(({ node }) => node)).toEqual(["y1"]);
+    expect(decision.instance).toBeUndefined();
+  });
+
+  // Nothing is queued then that would lead to another look.
   it("pauses in the same look in which it takes back the last step that calls nothing", () => {
     const both = fork("both", { x: [undoable("x")], y: [task("y")] });
     const run = play(graphOf(any({ a: [task("a")], b: [both, task("b")] }, losers)))

@@ -69,7 +69,7 @@ export interface InstanceState {
   readonly status: InstanceStatus;
   /** Why it is being rolled back; `null` before. */
   readonly cause: StepError | null;
-  /** The savepoint at which its rollback stops; `null` for the root. */
+  /** The savepoint at which its rollback stops; `null` for the root, and before the way back has begun. */
   readonly boundary: string | null;
   /** Of an instance in `dlq`: what it was before, and will be when no dead letter stands in its way. */
   readonly pausedFrom: InstanceStatus | null;

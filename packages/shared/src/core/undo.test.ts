@@ -65,7 +65,7 @@ describe("the boundary of a rollback", () => {
     );
   });
 
-  it("is kept as soon as the way back begins, because the rollback takes away what it follows from", () => {
+  it("is written as soon as the way back begins, and stays the same to its end", () => {
     const run = play(graphOf(savepoint("one"), undoable("a"), savepoint("two"), undoable("b"), ends("one")));
     run.complete("a").complete("b");
     expect([run.status, run.state.boundary, run.queue]).toEqual(["rolling_back", "one", ["undo b"]]);

@@ -48,10 +48,11 @@ export const boundaryOf = (graph: Graph, { steps }: Pick<InstanceState, "steps">
 
 const hasPassed = (step: StepState | undefined): boolean => step?.status === "completed" || step?.status === "waiting";
 
-// It is kept, because a rollback takes away what it follows from.
+// It is written when the way back begins, for whoever looks at the instance; a rollback changes nothing that it follows
+// from.
 const setBoundary = (graph: Graph, state: InstanceState): Decision => {
   const { status } = state;
-  const boundary = status === "cancelling" ? null : (state.boundary ?? boundaryOf(graph, state));
+  const boundary = status === "cancelling" ? null : boundaryOf(graph, state);
   return boundary === state.boundary ? {} : { instance: { status, boundary } };
 };
 

@@ -17,12 +17,16 @@ import type { Tables } from "./tables.ts";
 import { instanceOf, instancesOf, only, parse, waitsFor } from "./tables.ts";
 
 /** See {@link import("../store/queue.ts").claim}. */
-export const claim = (tables: Tables, { workerId, handlers, limit, leaseMs }: ClaimParams): LeasedStep[] =>
+export const claim = (
+  tables: Tables,
+  { workerId, handlers, limit, transactionalLimit, leaseMs }: ClaimParams,
+): LeasedStep[] =>
   handlers
     .flatMap(({ handler, slots, transactional = false }) =>
       firstReady(tables, handler, Math.min(slots, limit)).map((queued) => ({ queued, transactional })),
     )
     .sort((a, b) => compare(a.queued.key, b.queued.key))
+    .filter(withinLimit(transactionalLimit))
     .slice(0, limit)
     .map(({ queued, transactional }) => {
       const leased: StoredQueued = {
@@ -40,6 +44,12 @@ export const claim = (tables: Tables, { workerId, handlers, limit, leaseMs }: Cl
       tell(tables, { instanceId, type: "step.leased", node, attempt, workerId, data: { handler, lane } });
       return leasedStep(tables, leased);
     });
+
+// The first so many transactional ones, and all others.
+const withinLimit = (limit = Number.POSITIVE_INFINITY) => {
+  let taken = 0;
+  return ({ transactional }: { readonly transactional: boolean }): boolean => !transactional || ++taken <= limit;
+};
 
 // Of paused definitions most steps are held already; the few that were queued meanwhile are passed over.
 const firstReady = (tables: Tables, handler: string, limit: number): StoredQueued[] => {

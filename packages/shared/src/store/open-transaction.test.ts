@@ -62,6 +62,11 @@ it("takes one statement at a time, so that no COMMIT can hide behind another", a
   const open = await setUp().begin(10_000);
   await expect(open.ask({ text: "SELECT 1; COMMIT" })).rejects.toMatchObject({ code: "42601" });
   await open.rollback();
+  const other = await setUp().begin(10_000);
+  const block = "DO $$ BEGIN INSERT INTO mine VALUES (1); COMMIT; END $$";
+  await expect(other.ask({ text: block })).rejects.toMatchObject({ code: "2D000" });
+  await other.rollback();
+  expect(await count()).toBe(0);
 });
 
 it.each([["COMMIT"], ["COMMIT", "BEGIN"], ["COMMIT AND CHAIN"]])(

@@ -21,7 +21,7 @@ describe("retries", () => {
       [3_000, "completed"],
     ]);
     expect(run.elapsedMs).toBe(3_000);
-    expect(end.steps["charge"]).toMatchObject({ attempt: 3, maxAttempts: 3 });
+    expect(end.steps.charge).toMatchObject({ attempt: 3, maxAttempts: 3 });
     expect(new Set(run.calls("charge").map(({ idempotencyKey }) => idempotencyKey)).size).toBe(1);
   });
 
@@ -65,7 +65,7 @@ describe("time", () => {
     });
     kit.on("charge").timesOut({ called: true });
     const hung = await kit.start({ id: "o2" });
-    expect((await hung.end()).steps["charge"]).toMatchObject({ attempt: 3, error: { code: "STEP_TIMEOUT" } });
+    expect((await hung.end()).steps.charge).toMatchObject({ attempt: 3, error: { code: "STEP_TIMEOUT" } });
     expect(reason).toMatchObject({ code: "STEP_TIMEOUT" });
   });
 });

@@ -110,8 +110,13 @@ export class Flight {
       this.#attempt?.abort(error);
       return interrupted(error, true);
     }
-    if (behaviour.kind === "stalls" && behaviour.late && this.#attempt === undefined) this.#begin();
     return this.#result;
+  }
+
+  /** Calls the handler if its worker has stood still before it could, and now goes on. */
+  goOn(): void {
+    const { now } = this.#environment;
+    if (this.#behaviour.kind === "stalls" && this.#attempt === undefined && this.dueAt <= now()) this.#begin();
   }
 
   /** Tells the handler to stop. */

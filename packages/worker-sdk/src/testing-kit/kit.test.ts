@@ -13,7 +13,7 @@ describe("a workflow that goes well", () => {
     const run = await kit.start({ id: "o1" });
     const end = await run.end();
     expect(end).toMatchObject({ status: "completed", output: { trackingId: "t-p-o1" } });
-    expect(end.steps["charge"]).toMatchObject({ status: "completed", attempt: 1, output: { paymentId: "p-o1" } });
+    expect(end.steps.charge).toMatchObject({ status: "completed", attempt: 1, output: { paymentId: "p-o1" } });
     expect(effects).toEqual(["charge o1", "ship p-o1"]);
     expect(run.elapsedMs).toBe(0);
   });
@@ -115,13 +115,13 @@ describe("mistakes of the test", () => {
   it("are told with the names that there are", async () => {
     const { kit } = orderKit();
     expect(() => kit.on("chrage")).toThrow(
-      /"chrage" is nothing that workflow 'order' calls; its steps are 'charge', 'ship'/,
+      /'chrage' is nothing that workflow 'order' calls; its steps are 'charge', 'ship'/,
     );
     expect(() => kit.onCompensation("ship")).toThrow(/its steps with a compensation are 'charge'/);
-    expect(() => kit.on(defineHandler({ name: "other" }))).toThrow(/"other"/);
-    expect(() => kit.on(defineStep("other", chargeCard))).toThrow(/"other"/);
+    expect(() => kit.on(defineHandler({ name: "other" }))).toThrow(/'other'/);
+    expect(() => kit.on(defineStep("other", chargeCard))).toThrow(/'other'/);
     const run = await kit.start({ id: "o1" });
-    await expect(run.untilWaiting("pay")).rejects.toThrow(/no step "pay"/);
+    await expect(run.untilWaiting("pay")).rejects.toThrow(/no step 'pay'/);
   });
 
   it("are handlers that a worker would not take", () => {
@@ -150,7 +150,7 @@ describe("contracts", () => {
     const kit = orderKit().kit;
     kit.on("charge").returns({ paymentId: "p" });
     const run = await kit.start({ id: 5 } as never);
-    expect((await run.end()).steps["charge"]).toMatchObject({ status: "failed", error: { code: "INPUT_INVALID" } });
+    expect((await run.end()).steps.charge).toMatchObject({ status: "failed", error: { code: "INPUT_INVALID" } });
   });
 
   it("learn what a schema makes of an input", async () => {

@@ -106,6 +106,7 @@ export class TestKit<Input = unknown, Output = unknown> {
   on<Of extends HandlerContract, In, Name extends string, Parsed>(
     handler: CompensationContract<Of, In, Name, Parsed>,
   ): Script<Parsed, void>;
+  on<In = unknown, Out = unknown>(target: string): Script<In, Out>;
   on(target: AnyTarget): Script;
   on(target: AnyTarget): Script {
     return this.#script(target, "forward");

@@ -2,7 +2,7 @@
  * The world of a test: a database in memory, a clock that stands still unless it is moved, and one who does what workers
  * and orchestrators do. What can be done at a moment is done before the clock moves on to the next.
  */
-import type { AttemptResult, Graph, Hints, Json, LeasedStep } from "@floxy/shared";
+import type { AttemptResult, Database, Graph, Hints, Json, LeasedStep } from "@floxy/shared";
 import {
   claim,
   createGraphCache,
@@ -17,7 +17,7 @@ import {
   takeOverExpired,
   wakeDue,
 } from "@floxy/shared";
-import { createMemoryDatabase } from "@floxy/shared/memory";
+import { createMemoryDatabase, createTables } from "@floxy/shared/memory";
 import { frozen, lost } from "../worker/lease-keeper.ts";
 import type { Call, FlightEnvironment } from "./flight.ts";
 import { Flight } from "./flight.ts";
@@ -52,9 +52,10 @@ const turn = (): Promise<void> => new Promise((resolve) => void soon(resolve));
 /** A database, a clock, and whoever works. */
 export class World {
   readonly graphs = createGraphCache();
-  readonly db = createMemoryDatabase({ now: () => this.#now });
+  readonly db: Database;
   /** All calls, the first to begin first. */
   readonly calls: Call[] = [];
+  readonly #tables = createTables();
   #now: number;
   readonly #options: WorldOptions;
   readonly #environment: FlightEnvironment;
@@ -68,6 +69,7 @@ export class World {
 
   constructor(options: WorldOptions) {
     this.#now = options.startAt;
+    this.db = createMemoryDatabase({ now: () => this.#now, tables: this.#tables });
     this.#options = options;
     this.#places = new Map([...options.graph.nodes.keys()].map((name, index) => [name, index]));
     const onHints = (hints: Hints): void => this.#onHints(hints);
@@ -106,6 +108,8 @@ export class World {
           await this.#change();
           continue;
         }
+        // A handler may have ended since it was asked last.
+        if (this.#flights.some((flight) => flight.look() !== undefined)) continue;
         const next = await this.#nextTime();
         if (next > latest || next === Number.POSITIVE_INFINITY) break;
         this.#now = next;
@@ -122,6 +126,7 @@ export class World {
   async #round(): Promise<boolean> {
     const { random } = this.#options;
     await this.#stopHandlers();
+    for (const flight of this.#flights) flight.goOn();
     if (this.#awaited().length > 0) await turn();
     const works = [() => this.#orchestrate(), () => this.#settle(), () => this.#lease()];
     for (const work of random === undefined ? works : shuffled(works, random)) if (await work()) return true;
@@ -151,15 +156,10 @@ export class World {
   async #lease(): Promise<boolean> {
     const { db } = this;
     const { cast, leaseMs, random } = this.#options;
-    const handlers = cast.handlers.map((handler) => ({ ...handler, slots: random === undefined ? batch : 1 }));
-    const params = { workerId, leaseMs };
-    let leased: LeasedStep[] = [];
-    if (random === undefined) leased = await claim(db, { ...params, handlers, limit: batch });
-    else {
-      for (const handler of shuffled(handlers, random)) {
-        if (leased.length === 0) leased = await claim(db, { ...params, handlers: [handler], limit: 1 });
-      }
-    }
+    const limit = random === undefined ? batch : 1;
+    if (random !== undefined) this.#shuffleReady(random);
+    const handlers = cast.handlers.map((handler) => ({ ...handler, slots: limit }));
+    const leased = await claim(db, { workerId, leaseMs, handlers, limit });
     for (const step of await resolveInputs(
       db,
       this.graphs,
@@ -170,6 +170,12 @@ export class World {
       this.calls.push(flight.call);
     }
     return leased.length > 0;
+  }
+
+  /** Of the steps that are ready any may come first: which worker is free, and how soon it looks, is chance. */
+  #shuffleReady(random: () => number): void {
+    const { queue } = this.#tables;
+    for (const queued of queue.all()) if (queued.state === "ready") queue.put({ ...queued, key: random() });
   }
 
   async #settle(): Promise<boolean> {

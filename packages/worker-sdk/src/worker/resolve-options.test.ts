@@ -32,6 +32,16 @@ it("fills in the defaults", () => {
   expect(resolveOptions(good).workerId).not.toBe(resolveOptions(good).workerId);
 });
 
+it("gives transactional handlers few connections, and no more than there are slots", () => {
+  const of = (options: Partial<WorkerOptions>) => resolveOptions({ ...good, ...options }).transactionalConcurrency;
+  expect([of({}), of({ concurrency: 2 }), of({ transactionalConcurrency: 20 })]).toEqual([5, 2, 20]);
+  const odd = contract.implement(() => null, { transactional: "yes" as unknown as boolean });
+  expect(refusal({ transactionalConcurrency: 0, handlers: [odd] }).paths).toEqual([
+    "transactionalConcurrency",
+    "handlers[0].options.transactional",
+  ]);
+});
+
 it("says all that is wrong at once", () => {
   const options = {
     connectionString: "",

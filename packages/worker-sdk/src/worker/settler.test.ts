@@ -39,7 +39,7 @@ const setUp = (refuse: (instanceIds: readonly string[]) => void = () => {}, answ
   const onHints = (hints: Hints) => void told.push(hints);
   const settler = new Settler({ db, workerId: "test", logger: log.logger, random: () => 0, onHints });
   const batches = () => asked.map(({ values }) => (values[1] as string[]).join());
-  return { settler, batches, log, told };
+  return { settler, batches, log, told, asked };
 };
 
 it("writes all results of one turn in one statement, and what comes meanwhile in the next", async () => {
@@ -69,6 +69,21 @@ it("a result that can never be written does not hold up the others", async () =>
   await Promise.all(["a", "bad", "c"].map((instanceId) => settler.settle(attempt(released, { instanceId }))));
   expect(batches().slice(-1)).toEqual(["c"]);
   expect(log.lines.filter(({ level }) => level === "error")).toHaveLength(1);
+});
+
+it("settles what is in doubt alone, and waits for its instance before it looks", async () => {
+  const { settler, asked } = setUp();
+  const inDoubt = attempt(failed(), { instanceId: "doubtful", isInDoubt: true });
+  await Promise.all([settler.settle(attempt()), settler.settle(inDoubt), settler.settle(attempt())]);
+  const settles = asked.filter(({ name }) => name === "settle");
+  expect(settles.map(({ values }) => (values[1] as string[]).join()).toSorted()).toEqual([
+    "doubtful",
+    "instance,instance",
+  ]);
+  const locked = asked.findIndex(({ name, values }) => name === "lock_instances" && String(values[0]) === "doubtful");
+  const settled = asked.findIndex(({ name, values }) => name === "settle" && String(values[1]) === "doubtful");
+  expect(locked).toBeGreaterThanOrEqual(0);
+  expect(locked).toBeLessThan(settled);
 });
 
 it("says that a result was refused", async () => {

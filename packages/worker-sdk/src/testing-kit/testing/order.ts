@@ -16,12 +16,12 @@ export const refundCard = defineCompensation({ name: "payment.refund", of: charg
 export const shipParcel = defineHandler<{ paymentId: string }, { trackingId: string }>({ name: "shipping.ship" });
 
 const retry = { maxAttempts: 3, strategy: "exponential", delayMs: 1_000, jitter: 0 } as const;
-const onFailure = {
-  handler: refundCard,
-  retry: { maxAttempts: 2, strategy: "fixed", delayMs: 5_000, jitter: 0 },
-} as const;
 
-export const charge = defineStep("charge", chargeCard, { onFailure, retry, timeoutMs: 60_000 });
+export const charge = defineStep("charge", chargeCard, {
+  onFailure: { handler: refundCard, retry: { maxAttempts: 2, strategy: "fixed", delayMs: 5_000, jitter: 0 } },
+  retry,
+  timeoutMs: 60_000,
+});
 export const ship = defineStep("ship", shipParcel, { retry: { maxAttempts: 1 } });
 
 /** Charges, then ships. */
