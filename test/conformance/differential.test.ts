@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, inject, it } from "vitest";
 import type { ClockedPostgres } from "./clocked-postgres.ts";
 import { openClockedPostgres } from "./clocked-postgres.ts";
-import { makeRun } from "./run.ts";
+import { makeRun } from "./make-run.ts";
 
 // FLOXY_CONFORMANCE_SEED replays one run, FLOXY_CONFORMANCE_RUNS makes more of them.
 const only = process.env.FLOXY_CONFORMANCE_SEED;

@@ -1,6 +1,6 @@
 /** A service with transactional handlers that is broken in every way at random, and replaced when it dies. */
 import { createHash } from "node:crypto";
-import type { InTransaction, StepContext, StepHandle } from "@floxy/worker-sdk";
+import type { InTransaction, StepContext, StepHandle, Worker } from "@floxy/worker-sdk";
 import { defineCompensation, defineHandler, defineStep, NonRetryableError } from "@floxy/worker-sdk";
 import type { Cut } from "../barrier/commit-cutter.ts";
 import { layCommitCutter } from "../barrier/commit-cutter.ts";
@@ -28,11 +28,11 @@ const shares: readonly (readonly [Fault, number])[] = [
   ["disconnected", 3],
 ];
 const places: readonly Cut[] = ["before", "after", "meanwhile"];
-const counters = 120;
+const counters = 200;
 const timeoutMs = 1_000;
 
 /** The most workers that may die, and how many live at a time. */
-const [mostDeaths, liveCount] = [24, 3];
+const [mostDeaths, liveCount] = [12, 3];
 
 /** Starts the service on a cluster's database. `draw` gives a number from 0 to below 1 for a name, always the same. */
 export const createService = (draw: (name: string) => number) => {
@@ -101,14 +101,17 @@ export const createService = (draw: (name: string) => number) => {
 
   /** Lets the lease of an attempt run out, until somebody has taken the step over while its transaction is open. */
   const takenOver = (instanceId: string, step: string, attempt: number): Promise<unknown> =>
-    eventually(async () => {
-      const held = await of().sql(
-        `UPDATE queue SET lease_until = now() - interval '1 s'
+    eventually(
+      async () => {
+        const held = await of().sql(
+          `UPDATE queue SET lease_until = now() - interval '1 s'
          WHERE instance_id = $1 AND node = $2 AND attempt = $3 AND state = 'leased' RETURNING 1`,
-        [instanceId, step, attempt],
-      );
-      return held.length === 0;
-    });
+          [instanceId, step, attempt],
+        );
+        return held.length === 0;
+      },
+      { intervalMs: 50 },
+    );
 
   const handlersOf = (die: () => void) =>
     names.flatMap((name) => {
@@ -129,6 +132,7 @@ export const createService = (draw: (name: string) => number) => {
   /** Starts a worker with a way to the database of its own. When it dies all its connections end, and another is started. */
   const addWorker = async (): Promise<void> => {
     let isDead = false;
+    let worker: Worker | undefined;
     const decide = (): Cut | undefined => {
       const point = draw(`commit/${commits++}`);
       if (point > 0.16 || isDead) return undefined;
@@ -144,10 +148,11 @@ export const createService = (draw: (name: string) => number) => {
       isDead = true;
       deaths++;
       cable.cut();
-      changes.push(addWorker());
+      // From now on nothing of it gets through: it only need not go on trying in this process.
+      changes.push(addWorker(), Promise.resolve(worker?.stop()));
     };
     const options = { connectionString: cable.url, listenConnectionString: of().url };
-    await of().addWorker(`service-${born++}`, handlersOf(die), { ...options, ...patience });
+    worker = await of().addWorker(`service-${born++}`, handlersOf(die), { ...options, ...patience });
     ways.push(cable, cutter);
   };
   const ways: { close(): Promise<void> }[] = [];
@@ -193,7 +198,7 @@ export const createService = (draw: (name: string) => number) => {
   };
 };
 
-const patience = { concurrency: 20, transactionalConcurrency: 10, leaseMs: 1_000, drainMs: 0, graceMs: 100 } as const;
+const patience = { concurrency: 20, transactionalConcurrency: 10, leaseMs: 2_000, drainMs: 0, graceMs: 100 } as const;
 
 /** The steps, all of them transactional. */
 const names = ["charge", "reserve", "pack", "ship"] as const;

@@ -62,9 +62,7 @@ test("1,000 instances are cancelled in bulk, each once, though every orchestrato
   await eventually(async () => expect((await getBulk(db, bulkId))?.finishedAt).not.toBeNull());
   expect(await getBulk(db, bulkId)).toMatchObject({ count: 1_000, pending: 0, done: 997, failed: 0, skipped: 3 });
   const items = await listBulkItems(db, { bulkId, after: 0, states: ["skipped"], limit: 10 });
-  expect(items.map(({ instanceId, code }) => [instanceId, code])).toEqual(
-    last.map((id) => [id, "INSTANCE_TERMINAL"]),
-  );
+  expect(items.map(({ instanceId, code }) => [instanceId, code])).toEqual(last.map((id) => [id, "INSTANCE_TERMINAL"]));
   expect(await count("audit WHERE act = 'cancel' AND instance_id IS NOT NULL")).toBe(997);
   expect(await count("event WHERE type = 'instance.cancelling'")).toBe(997);
   expect(await count("instance WHERE status = 'cancelled'")).toBe(997);

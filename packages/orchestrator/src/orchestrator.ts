@@ -233,7 +233,8 @@ class Sidecar implements Orchestrator {
   #onReconciled(found: Reconciled): void {
     this.#metrics.reconciled(found);
     const { stuck, stuckCount: _, ...repaired } = found;
-    if (Object.values(repaired).some((count) => count > 0)) this.#log.warn(repaired, "the reconciler put back what was lost");
+    if (Object.values(repaired).some((count) => count > 0))
+      this.#log.warn(repaired, "the reconciler put back what was lost");
     if (stuck.length === 0) return;
     const fields = { count: stuck.length, instanceIds: stuck.slice(0, 10) };
     this.#log.error(fields, "nothing moves these instances, and a look at them has not helped; cancel or abort them");

@@ -97,7 +97,7 @@ bothStores("changing steps", (bench) => {
       attempt: 0,
     });
     expect(await queuedOf(bench.db, instanceId, "a")).toBeUndefined();
-    await buryDead(bench.db, [{ instanceId, node: "a", lane: "forward", error: broken(), attempt: 0, handler: null }]);
+    await buryDead(bench.db, [{ instanceId, node: "a", lane: "forward", error: broken(), attempt: 0 }]);
     expect((await getDeadLetters(bench.db, [instanceId]))[0]?.input).toBe('{"given":1}');
   });
 

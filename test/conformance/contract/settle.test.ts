@@ -1,4 +1,4 @@
-import { findExpired, getDeadLetters, readSnapshot, ringTimers } from "@floxy/shared/store";
+import { buryDead, findExpired, getDeadLetters, listDeadLetters, readSnapshot, ringTimers } from "@floxy/shared/store";
 import { expect, it } from "vitest";
 import { bothStores } from "./bench.ts";
 import {
@@ -304,5 +304,20 @@ bothStores("settling a compensation", (bench) => {
     const letters = await getDeadLetters(bench.db, [instanceId]);
     expect(letters).toMatchObject([{ node: "a", lane: "compensation", attempt: 2, error: broken() }]);
     expect((await story(bench.db, instanceId)).at(-1)).toBe("compensation.failed a");
+    await buryDead(bench.db, [{ instanceId, node: "a", lane: "compensation", error: broken("again"), attempt: 3 }]);
+    const filter = { lane: null, definitionName: null, handler: null, after: null, limit: 10 };
+    const [letter] = await listDeadLetters(bench.db, filter);
+    expect(letter).toMatchObject({
+      instanceId,
+      handler: "undo",
+      attempt: 3,
+      definitionName: "d",
+      status: "rolling_back",
+    });
+    expect(await listDeadLetters(bench.db, { ...filter, handler: "h" })).toEqual([]);
+    expect(await listDeadLetters(bench.db, { ...filter, lane: "forward" })).toEqual([]);
+    const after = { position: letter?.position ?? "", instanceId, node: "a" };
+    expect(await listDeadLetters(bench.db, { ...filter, after })).toEqual([]);
+    expect(await listDeadLetters(bench.db, { ...filter, after: { ...after, node: "" } })).toHaveLength(1);
   });
 });

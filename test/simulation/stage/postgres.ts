@@ -23,11 +23,15 @@ export const openPostgresStage = async (serverUrl: string): Promise<Stage> => {
   const { url, drop } = await createTestDatabase(serverUrl);
   await migrate({ connectionString: url });
   const db = openDatabase({ connectionString: url });
+  let passed = 0;
   return {
     db,
-    now: () => Date.now(),
-    pass: (ms) => run(db, passStatement, [ms]),
-    look: (wanted) => look(db, wanted),
+    now: () => Date.now() + passed,
+    async pass(ms) {
+      await db.query(passStatement, [ms]);
+      passed += ms;
+    },
+    look: (wanted) => look(db, wanted, passed),
     async close() {
       await db.close();
       await drop();
@@ -35,22 +39,26 @@ export const openPostgresStage = async (serverUrl: string): Promise<Stage> => {
   };
 };
 
-const run = async (db: Database, statement: Statement, values: readonly unknown[]): Promise<void> => {
-  await db.query(statement, values);
-};
-
 const look = async (
   db: Database,
   wanted: readonly { readonly instanceId: string; readonly after: number }[],
+  passed: number,
 ): Promise<readonly Facts[]> => {
   const values = [wanted.map(({ instanceId }) => instanceId), wanted.map(({ after }) => after)];
   const rows = await db.query<{ facts: Row }>(lookStatement, values);
+  const later = <T extends number | null>(time: T) => (time === null ? null : time + passed) as T;
   return rows.map(({ facts }) => ({
     ...facts,
-    steps: new Map(facts.steps.map((step) => [step.node, { ...step, output: step.output ?? undefined }])),
-    queue: new Map(facts.queue.map((queued) => [queued.node, queued])),
+    deadlineAt: later(facts.deadlineAt),
+    steps: new Map(
+      facts.steps.map((step) => [step.node, { ...step, output: step.output ?? undefined, dueAt: later(step.dueAt) }]),
+    ),
+    queue: new Map(
+      facts.queue.map((row) => [row.node, { ...row, readyAt: later(row.readyAt), leaseUntil: later(row.leaseUntil) }]),
+    ),
     deadLetters: new Map(facts.deadLetters.map(({ node, kind }) => [node, kind])),
-    timers: new Map(facts.timers.map(({ node, dueAt }) => [node, dueAt])),
+    timers: new Map(facts.timers.map(({ node, dueAt }) => [node, later(dueAt)])),
+    notes: facts.notes.map(later),
   }));
 };
 
@@ -76,7 +84,7 @@ const list = (schema: string, table: string, fields: string, order: string, more
 const lookStatement: Statement = {
   name: "simulation_look",
   text: (schema) => `
-SELECT json_build_object(
+SELECT jsonb_build_object(
   'instanceId', i.instance_id, 'status', i.status, 'epoch', i.epoch, 'run', i.run, 'boundary', i.boundary,
   'pausedFrom', i.paused_from, 'cause', i.cause, 'outputFrom', i.output_from, 'deadlineAt', ${ms("i.deadline_at")},
   'steps', ${list(schema, "step", `'node', node, 'status', status, 'outcome', outcome, 'side', side, 'attempt', attempt, 'compensationAttempt', compensation_attempt, 'output', output, 'error', error, 'run', run, 'dueAt', ${ms("due_at")}, 'winners', winners`, "finished_at, node")},

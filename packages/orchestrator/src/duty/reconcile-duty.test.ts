@@ -92,6 +92,8 @@ test("it does nothing when it is switched off", async () => {
   const id = await loseNotes();
   const { orchestrator } = await startOrchestrator(false);
   expect(orchestrator.health().services.map(({ service }) => service)).not.toContain("reconcile");
-  await eventually(() => expect(orchestrator.readiness()).toMatchObject({ ready: true, databaseAgeMs: expect.any(Number) }));
+  await eventually(() =>
+    expect(orchestrator.readiness()).toMatchObject({ ready: true, databaseAgeMs: expect.any(Number) }),
+  );
   expect(await queued(id)).toEqual([]);
 });

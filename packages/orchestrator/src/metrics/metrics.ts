@@ -64,7 +64,14 @@ export const createMetrics = (factory: MetricFactory, sources: MetricSources): M
     1,
   );
 
-  const handled = { review: reviews, lease: takeovers, timer: woken, bulk: bulkItems, reconcile: repairs, sample: undefined };
+  const handled = {
+    review: reviews,
+    lease: takeovers,
+    timer: woken,
+    bulk: bulkItems,
+    reconcile: repairs,
+    sample: undefined,
+  };
   const databaseError = (error: unknown): void =>
     // A code of the driver is any of hundreds; those of our own table are few.
     errors.inc({ code: isFloxyError(error) && error.code in errorCodes ? error.code : "OTHER" });

@@ -47,7 +47,7 @@ export const withdraw = (
 /** What becomes of a step that leaves the queue without a result. One that was called before may have had effects. */
 export const leaveQueue = ({ node, attempt, inputFrom, uncertain }: QueuedState): StepChange => {
   const outcome = uncertain ? "unknown" : "absent";
-  return { node, attempt, inputFrom, status: attempt === 0 ? "skipped" : "failed", outcome };
+  return { node, attempt, inputFrom, status: attempt === 0 && !uncertain ? "skipped" : "failed", outcome };
 };
 
 // A join that is paused, for a dead letter in one of its branches, waits as well.

@@ -127,6 +127,8 @@ export interface Enqueue {
   readonly timeoutMs: number;
   /** What the node before passed on: its input, unless it has a mapping. */
   readonly inputFrom: Source;
+  /** Whether attempts before, which a person has taken back, may have had effects. */
+  readonly uncertain?: boolean;
 }
 
 /** What follows when the flow leaves a node. */

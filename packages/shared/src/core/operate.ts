@@ -40,7 +40,7 @@ export const abort = (state: InstanceState, cause: StepError): Decision => {
 
 /** A step of a dead letter is tried again, its attempts counted from the start. */
 export const requeue = (graph: Graph, state: InstanceState, name: string, payloads: Payloads): Decision => {
-  const { inputFrom } = stepOf(state, name);
+  const { inputFrom, outcome } = stepOf(state, name);
   const back: Decision = { exhume: [name], review: true };
   if (state.deadLetters.get(name) === "compensation") {
     const enqueue = [enqueueCompensation(taskOf(graph, name), inputFrom)].filter((row) => row !== undefined);
@@ -48,7 +48,10 @@ export const requeue = (graph: Graph, state: InstanceState, name: string, payloa
     return mergeDecisions([leaveDlq(state), back, { steps, enqueue }]);
   }
   const again = goOn(arriveAgain(graph, nodeOf(graph, name), inputFrom, payloads));
-  return mergeDecisions([leaveDlq(state), back, { forget: [name] }, again]);
+  // The attempts are counted from the start, but what they may have done is not forgotten with them.
+  const uncertain = outcome === "unknown";
+  const enqueue = again.enqueue?.map((step) => (step.node === name ? { ...step, uncertain } : step)) ?? [];
+  return mergeDecisions([leaveDlq(state), back, { forget: [name] }, { ...again, enqueue }]);
 };
 
 /** A step of a dead letter counts as completed with this output. Of a condition it is the side: `true` is `then`. */

@@ -34,7 +34,11 @@ export const restartDelay = (graph: Graph, state: InstanceState): number | null 
 };
 
 const wasCalledForGood = (node: GraphNode, steps: InstanceState["steps"]): boolean =>
-  node.kind === "task" && node.json.idempotent === false && (steps.get(node.name)?.attempt ?? 0) > 0;
+  node.kind === "task" && node.json.idempotent === false && wasCalled(steps.get(node.name));
+
+// The attempts of a step that was requeued are counted from the start; what they may have done is still known.
+const wasCalled = (step: StepState | undefined): boolean =>
+  step !== undefined && (step.attempt > 0 || step.outcome === "unknown");
 
 const deliberate: readonly ErrorCode[] = ["DECISION_REJECTED", "FAILED_BY_DEFINITION", "DEAD_LETTER_DISCARDED"];
 

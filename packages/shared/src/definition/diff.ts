@@ -185,7 +185,8 @@ const linesOf = (change: DefinitionChange): readonly string[] => {
   }
 };
 
-const fieldText = ({ path, before, after }: FieldChange): string => `${path}: ${valueText(before)} → ${valueText(after)}`;
+const fieldText = ({ path, before, after }: FieldChange): string =>
+  `${path}: ${valueText(before)} → ${valueText(after)}`;
 
 /** The longest value that is written out. */
 const valueLimit = 200;

@@ -78,12 +78,12 @@ const damages: readonly (readonly [check: string, instance: string, ...statement
     `DELETE FROM ${queue} WHERE instance_id = $id`,
     `UPDATE ${step} SET status = 'completed' WHERE ${of("y")}`,
   ],
+  ["invariant_1_dlq_has_a_dead_letter", "dead", "DELETE FROM {schema}.dead_letter WHERE instance_id = $id"],
   [
     "invariant_1_dlq_has_a_dead_letter",
     "dead",
-    "DELETE FROM {schema}.dead_letter WHERE instance_id = $id",
+    "UPDATE {schema}.instance SET paused_from = NULL WHERE instance_id = $id",
   ],
-  ["invariant_1_dlq_has_a_dead_letter", "dead", "UPDATE {schema}.instance SET paused_from = NULL WHERE instance_id = $id"],
   ["invariant_1_ended_has_nothing_queued", "completed", queued("z", "forward")],
   ["invariant_1_ended_has_no_open_step", "completed", `UPDATE ${step} SET status = 'waiting' WHERE ${of("both")}`],
   [
@@ -91,9 +91,21 @@ const damages: readonly (readonly [check: string, instance: string, ...statement
     "failed",
     `INSERT INTO {schema}.dead_letter (instance_id, node, kind, error, attempt) VALUES ($id, 'b', 'forward', '{}', 1)`,
   ],
-  ["invariant_1_ended_has_no_timer", "aborted", "INSERT INTO {schema}.timer VALUES ($id, 'a', now() + interval '1 day')"],
-  ["invariant_1_ended_has_its_time", "completed", "UPDATE {schema}.instance SET finished_at = NULL WHERE instance_id = $id"],
-  ["invariant_1_ended_has_its_time", "asleep", "UPDATE {schema}.instance SET finished_at = now() WHERE instance_id = $id"],
+  [
+    "invariant_1_ended_has_no_timer",
+    "aborted",
+    "INSERT INTO {schema}.timer VALUES ($id, 'a', now() + interval '1 day')",
+  ],
+  [
+    "invariant_1_ended_has_its_time",
+    "completed",
+    "UPDATE {schema}.instance SET finished_at = NULL WHERE instance_id = $id",
+  ],
+  [
+    "invariant_1_ended_has_its_time",
+    "asleep",
+    "UPDATE {schema}.instance SET finished_at = now() WHERE instance_id = $id",
+  ],
   ["invariant_2_completed_has_no_failure", "completed", `UPDATE ${step} SET status = 'failed' WHERE ${of("a")}`],
   ["invariant_3_undone_to_the_boundary", "failed", `UPDATE ${step} SET status = 'completed' WHERE ${of("a")}`],
   ["invariant_3_undone_to_the_boundary", "kept", `UPDATE ${step} SET status = 'completed' WHERE ${of("x")}`],
@@ -111,7 +123,11 @@ const damages: readonly (readonly [check: string, instance: string, ...statement
   ["invariant_5_step_is_undone_once", "failed", event("step.rolled_back", "a")],
   ["invariant_6_node_completes_once", "completed", event("step.completed", "both")],
   ["invariant_8_input_is_kept", "cancelling", `UPDATE ${queue} SET input_from = 'lost' WHERE instance_id = $id`],
-  ["invariant_8_output_is_kept", "completed", "UPDATE {schema}.instance SET output_from = 'lost' WHERE instance_id = $id"],
+  [
+    "invariant_8_output_is_kept",
+    "completed",
+    "UPDATE {schema}.instance SET output_from = 'lost' WHERE instance_id = $id",
+  ],
   [
     "invariant_8_instance_can_be_reviewed",
     "joining",
@@ -127,12 +143,23 @@ const damages: readonly (readonly [check: string, instance: string, ...statement
   ["invariant_9_timer_rings", "asleep", `UPDATE {schema}.timer SET due_at = ${old} WHERE instance_id = $id`],
   ["invariant_9_delayed_step_wakes", "delayed", `UPDATE ${queue} SET ready_at = ${old} WHERE instance_id = $id`],
   ["invariant_9_lease_ends", "leased", `UPDATE ${queue} SET lease_until = ${old} WHERE instance_id = $id`],
-  ["queue_has_an_instance", "nobody", queued("a", "forward", "'x'").replace(/SELECT[\s\S]*/, `
-    VALUES ('NOBODY', 'a', 'forward', 'h', 'ready', 50, 0, now(), 0, 1000)`)],
+  [
+    "queue_has_an_instance",
+    "nobody",
+    queued("a", "forward", "'x'").replace(
+      /SELECT[\s\S]*/,
+      `
+    VALUES ('NOBODY', 'a', 'forward', 'h', 'ready', 50, 0, now(), 0, 1000)`,
+    ),
+  ],
   ["step_has_an_instance", "nobody", orphan("step", "node, status", "'a', 'completed'")],
   ["inbox_has_an_instance", "nobody", orphan("inbox", "visible_at", "now() - interval '61 seconds'")],
   ["timer_has_an_instance", "nobody", orphan("timer", "node, due_at", "'', now() + interval '1 day'")],
-  ["dead_letter_has_an_instance", "nobody", orphan("dead_letter", "node, kind, error, attempt", "'a', 'forward', '{}', 1")],
+  [
+    "dead_letter_has_an_instance",
+    "nobody",
+    orphan("dead_letter", "node, kind, error, attempt", "'a', 'forward', '{}', 1"),
+  ],
   ["vote_has_an_instance", "nobody", orphan("vote", "node, voter, kind", "'a', 'mayor', 'confirm'")],
   ["signal_has_an_instance", "nobody", orphan("signal", "signal_id, name, payload", "'s', 'go', '{}'")],
   ["instance_has_a_definition", "asleep", "DELETE FROM {schema}.definition WHERE name = 'asleep'"],
@@ -142,18 +169,10 @@ const damages: readonly (readonly [check: string, instance: string, ...statement
     `INSERT INTO ${step} (instance_id, node, status, outcome) VALUES ($id, 'a', 'completed', 'happened')`,
   ],
   ["compensation_is_queued_for_a_step", "undoing", `UPDATE ${step} SET status = 'failed' WHERE ${of("b")}`],
-  [
-    "compensating_step_is_queued",
-    "undoing",
-    `UPDATE ${step} SET status = 'compensating' WHERE ${of("a")}`,
-  ],
+  ["compensating_step_is_queued", "undoing", `UPDATE ${step} SET status = 'compensating' WHERE ${of("a")}`],
   ["invariant_4_lease_is_fenced", "leased", unfenced, `UPDATE ${queue} SET token = NULL WHERE instance_id = $id`],
   ["invariant_4_lease_is_fenced", "leased", `UPDATE ${queue} SET worker_id = NULL WHERE instance_id = $id`],
-  [
-    "queued_step_is_of_this_epoch",
-    "ready",
-    `UPDATE ${queue} SET epoch = epoch + 1 WHERE instance_id = $id`,
-  ],
+  ["queued_step_is_of_this_epoch", "ready", `UPDATE ${queue} SET epoch = epoch + 1 WHERE instance_id = $id`],
   ["frozen_instance_goes_nowhere", "undoing", queued("z", "forward")],
   ["dead_letter_has_a_paused_step", "unresolved", `UPDATE ${step} SET status = 'rolled_back' WHERE ${of("a")}`],
   ["paused_step_has_a_dead_letter", "ailing", "DELETE FROM {schema}.dead_letter WHERE instance_id = $id"],
@@ -176,17 +195,22 @@ describe("the doctor", () => {
     expect(report.findings).toEqual([]);
     expect(report.checks.filter(({ result }) => result !== "ok")).toEqual([]);
     expect(report.ok).toBe(true);
-    expect(report.checks.map(({ check }) => check)).toEqual(
-      [...environmentChecks, ...checks].map(({ name }) => name),
-    );
+    expect(report.checks.map(({ check }) => check)).toEqual([...environmentChecks, ...checks].map(({ name }) => name));
   });
 
-  it.each(damages)("%s finds damage to the instance that is %s, and no other check does", async (check, name, ...statements) => {
-    const { findings, ok } = await examined(statements, name);
-    const found = findings.map((finding) => ({ check: finding.check, count: finding.count, ids: finding.instanceIds }));
-    expect(found).toEqual([{ check, count: 1, ids: [town[name] ?? "NOBODY"] }]);
-    expect(ok).toBe(false);
-  });
+  it.each(damages)(
+    "%s finds damage to the instance that is %s, and no other check does",
+    async (check, name, ...statements) => {
+      const { findings, ok } = await examined(statements, name);
+      const found = findings.map((finding) => ({
+        check: finding.check,
+        count: finding.count,
+        ids: finding.instanceIds,
+      }));
+      expect(found).toEqual([{ check, count: 1, ids: [town[name] ?? "NOBODY"] }]);
+      expect(ok).toBe(false);
+    },
+  );
 
   it("has a damage for each of its checks", () => {
     const found = new Set(damages.map(([check]) => check));
@@ -259,6 +283,8 @@ describe("the doctor's look around", () => {
       "ready",
       { environment: { listenConnectionString: false } },
     );
-    expect(findings).toMatchObject([{ check: "environment_schema_is_migrated", detail: expect.stringContaining("999 future") }]);
+    expect(findings).toMatchObject([
+      { check: "environment_schema_is_migrated", detail: expect.stringContaining("999 future") },
+    ]);
   });
 });

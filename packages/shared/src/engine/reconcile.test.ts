@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from "vitest";
 import type { NodeJson } from "../definition/model.ts";
 import { openDatabase } from "../store/database.ts";
+import { ringTimers } from "../store/inbox.ts";
 import { takeReconciling } from "../store/reconcile.ts";
 import { sql } from "../store/testing/database.ts";
-import { ringTimers } from "../store/inbox.ts";
 import { noHints } from "./hints.ts";
 import { pauseDefinition } from "./operate/definition.ts";
 import type { Reconciled } from "./reconcile.ts";

@@ -6,13 +6,19 @@ import { compare, refusal } from "./table.ts";
 import type { Tables } from "./tables.ts";
 import { instanceOf } from "./tables.ts";
 
-/** Writes a dead letter, in place of the one that the step has. */
+/** Writes a dead letter, in place of the one that the step has, which hands on its handler if there is no other. */
 export const bury = (
   tables: Tables,
-  letter: Omit<StoredDeadLetter, "createdAt" | "error"> & { readonly error: string | null },
+  letter: Omit<StoredDeadLetter, "createdAt" | "error" | "handler"> & {
+    readonly error: string | null;
+    readonly handler?: string | null;
+  },
 ): void => {
-  if (letter.error === null) throw refusal("23502", "a dead letter needs an error");
-  tables.deadLetter.put({ ...letter, error: letter.error, createdAt: tables.clock.transaction.now });
+  const { instanceId, node, kind, error, attempt } = letter;
+  if (error === null) throw refusal("23502", "a dead letter needs an error");
+  const before = tables.deadLetter.get(instanceId, node)?.handler ?? null;
+  const handler = letter.handler === undefined ? before : letter.handler;
+  tables.deadLetter.put({ instanceId, node, kind, error, attempt, handler, createdAt: tables.clock.transaction.now });
 };
 
 /** See {@link import("../store/operator.ts").getDeadLetters}. */

@@ -101,7 +101,7 @@ export const forgetSteps = (tables: Tables, rows: readonly NodeRef[]): void => {
 /** See {@link import("../store/decision.ts").buryDead}. */
 export const buryDead = (tables: Tables, letters: readonly Of<NewDeadLetter>[]): void => {
   for (const { instanceId, node, lane, error, attempt } of letters) {
-    bury(tables, { instanceId, node, kind: lane, error: JSON.stringify(error), attempt, handler: null });
+    bury(tables, { instanceId, node, kind: lane, error: JSON.stringify(error), attempt });
   }
 };
 
@@ -133,8 +133,7 @@ export const insertRecords = (tables: Tables, records: readonly Of<NodeRecord>[]
     const instance = instanceOf(tables, record.instanceId);
     if (instance === undefined) continue;
     const { instanceId, node, status, error } = putRecord(tables, record.instanceId, instance.run, record);
-    if (status === "paused" && error !== null)
-      bury(tables, { instanceId, node, kind: "forward", error, attempt: 0, handler: null });
+    if (status === "paused" && error !== null) bury(tables, { instanceId, node, kind: "forward", error, attempt: 0 });
   }
 };
 

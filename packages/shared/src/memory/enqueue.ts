@@ -30,6 +30,7 @@ export const putQueued = (
     timeoutMs,
     inputFrom,
     input,
+    uncertain: step.uncertain ?? false,
   } as const;
   tables.queue.insert({ ...row, ...neverLeased });
 };

@@ -72,7 +72,6 @@ export const updatePriority = (
   const instance = instanceOf(tables, instanceId);
   if (instance !== undefined) tables.instance.put({ ...instance, priority });
   for (const queued of tables.queue.of(instanceId)) {
-    if (queued.state === "leased") continue;
     tables.queue.put({ ...queued, priority, key: priorityKey(queued.readyAt, priority, queued.lane) });
   }
 };

@@ -77,6 +77,7 @@ export interface StoredQueued {
   readonly inputFrom: string | null;
   readonly input: string | null;
   readonly transactional: boolean;
+  readonly uncertain: boolean;
   readonly token: number | null;
   readonly lastToken: number | null;
   readonly leasedAt: number | null;

@@ -46,7 +46,10 @@ export const settle = (tables: Tables, params: SettleParams): SettleResult[] => 
   const held = settlements.flatMap((settlement, ordinal) => hold(tables, settlement, ordinal, onlyExpired));
   const repeated = onlyExpired ? settlements.map(() => false) : settlements.map((one) => isRepeated(tables, one));
   const failing = failingOf(held);
-  const judged = held.map((one) => judge(one, failing.get(one.instance.instanceId), onlyExpired));
+  // It is nothing to compensations that their instance fails.
+  const failingWith = ({ queued: { lane, instanceId } }: Held): Failing | undefined =>
+    lane === "forward" ? failing.get(instanceId) : undefined;
+  const judged = held.map((one) => judge(one, failingWith(one), onlyExpired));
   for (const one of judged) leaveQueue(tables, one);
   const passed = judged.flatMap((one) => follow(tables, one));
   const finished = judged.filter((one) => one.flows && one.settlement.advance?.finished != null);
@@ -122,8 +125,9 @@ const judge = (held: Held, failing: Failing | undefined, onlyExpired: boolean): 
 };
 
 const outcomeOf = ({ settlement: { verdict, outcome }, queued }: Held): Outcome => {
-  if (verdict === "released" && queued.attempt <= 1) return "absent";
   if (verdict === "completed") return "happened";
+  if (queued.uncertain) return "unknown";
+  if (verdict === "released" && queued.attempt <= 1) return "absent";
   return queued.transactional ? "absent" : (outcome ?? "unknown");
 };
 
@@ -198,10 +202,10 @@ const freeze = (tables: Tables, instanceId: string, cause: string | null): Store
   return tables.queue
     .of(instanceId)
     .filter(({ lane, state }) => lane === "forward" && state !== "leased")
-    .map(({ node, attempt, inputFrom, input, run, transactional }) => {
+    .map(({ node, attempt, inputFrom, input, run, transactional, uncertain }) => {
       tables.queue.delete(instanceId, node);
-      const status = attempt === 0 ? "skipped" : "failed";
-      const outcome = attempt === 0 || transactional ? "absent" : "unknown";
+      const status = attempt === 0 && !uncertain ? "skipped" : "failed";
+      const outcome = !uncertain && (attempt === 0 || transactional) ? "absent" : "unknown";
       return putStep(tables, { instanceId, node, status, outcome, attempt, inputFrom, input, run });
     });
 };

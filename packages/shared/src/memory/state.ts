@@ -46,9 +46,9 @@ export const loadQueue = (tables: Tables, instanceIds: readonly string[]): Queue
     tables.queue
       .of(instance.instanceId)
       .sort((a, b) => compare(a.node, b.node))
-      .map(({ instanceId, node, lane, state, attempt, inputFrom, epoch, transactional }) => {
+      .map(({ instanceId, node, lane, state, attempt, inputFrom, epoch, transactional, ...queued }) => {
         const current = epoch === instance.epoch;
-        const uncertain = attempt > 0 && !transactional;
+        const uncertain = queued.uncertain || (attempt > 0 && !transactional);
         return { instanceId, node, lane, state, attempt, inputFrom, current, uncertain };
       }),
   );

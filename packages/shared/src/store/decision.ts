@@ -267,9 +267,9 @@ export const enqueueSteps = verb(
     steps: readonly (Enqueue & { readonly instanceId: string; readonly input?: string | null })[],
   ): Promise<void> => {
     if (steps.length === 0) return;
-    const rows = steps.map((step) => ({ ...step, input: step.input ?? null }));
+    const rows = steps.map((step) => ({ ...step, input: step.input ?? null, uncertain: step.uncertain ?? false }));
     const first = ["instanceId", "node", "lane", "handler", "priority"] as const;
-    const second = ["delayMs", "timeoutMs", "inputFrom", "input"] as const;
+    const second = ["delayMs", "timeoutMs", "inputFrom", "input", "uncertain"] as const;
     await db.query(enqueueStatement, columns(rows, [...first, ...second]));
   },
 );
@@ -282,8 +282,10 @@ const enqueueStatement: Statement = statement("enqueue_steps", (schema) =>
     epoch: "i.epoch",
     run: "i.run",
     input: "e.input",
-    from: `FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::bigint[], $7::bigint[], $8::text[], $9::text[])
-             AS e(instance_id, node, lane, handler, priority, delay_ms, timeout_ms, input_from, input)
+    uncertain: "e.uncertain",
+    from: `FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::bigint[], $7::bigint[], $8::text[], $9::text[],
+                          $10::boolean[])
+             AS e(instance_id, node, lane, handler, priority, delay_ms, timeout_ms, input_from, input, uncertain)
            JOIN ${schema}.instance i ON i.instance_id = e.instance_id`,
   }),
 );

@@ -20,8 +20,7 @@ export interface ListedDefinition {
 /** Lists definitions by name, the newest version first; of one name, or of all. */
 export const listDefinitions = verb(
   "listDefinitions",
-  (db: Executor, name: string | null): Promise<ListedDefinition[]> =>
-    db.query<ListedDefinition>(listStatement, [name]),
+  (db: Executor, name: string | null): Promise<ListedDefinition[]> => db.query<ListedDefinition>(listStatement, [name]),
 );
 
 /** A definition with its content. */

@@ -11,6 +11,8 @@ export interface EnqueueSource {
   readonly run: string;
   /** What a person gave it as input, if that can be; JSON text. */
   readonly input?: string;
+  /** Whether earlier attempts may have had effects, if that can be. */
+  readonly uncertain?: string;
   /** FROM and WHERE. */
   readonly from: string;
 }
@@ -18,13 +20,14 @@ export interface EnqueueSource {
 /** The INSERT of steps into the queue: ready, or delayed until their time, with the aged priority key written once. */
 export const enqueueText = (schema: string, source: EnqueueSource): string => `
   INSERT INTO ${schema}.queue (instance_id, node, lane, handler, state, priority, key, ready_at, epoch, timeout_ms,
-                         input_from, run, input)
+                         input_from, run, input, uncertain)
   SELECT s.instance_id, s.node, s.lane, s.handler, CASE WHEN s.delay_ms > 0 THEN 'delayed' ELSE 'ready' END, s.priority,
          ${schema}.priority_key(s.ready_at, s.priority, s.lane), s.ready_at, s.epoch, s.timeout_ms, s.input_from, s.run,
-         s.input::json
+         s.input::json, s.uncertain
   FROM (
     SELECT ${source.instanceId} AS instance_id, ${source.lane} AS lane, ${source.epoch} AS epoch,
-           ${source.run} AS run, ${source.input ?? "NULL"} AS input, e.node, e.handler,
+           ${source.run} AS run, ${source.input ?? "NULL"} AS input, ${source.uncertain ?? "false"} AS uncertain,
+           e.node, e.handler,
            coalesce(e.priority, ${source.priority}) AS priority, e.delay_ms, e.timeout_ms, e.input_from,
            statement_timestamp() + e.delay_ms * interval '1 ms' AS ready_at
     ${source.from}

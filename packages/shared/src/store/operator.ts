@@ -248,7 +248,7 @@ savepoint AS (
 SELECT input FROM before`,
 );
 
-/** Gives a locked instance, and what it has waiting in the queue, another priority. */
+/** Gives a locked instance, and what it has in the queue, another priority; what runs has it when it is tried again. */
 export const updatePriority = verb(
   "updatePriority",
   async (db: Executor, params: { readonly instanceId: string; readonly priority: number }): Promise<void> => {
@@ -261,7 +261,7 @@ const priorityStatement: Statement = statement(
   (schema) => `
 WITH instance AS (UPDATE ${schema}.instance SET priority = $2 WHERE instance_id = $1)
 UPDATE ${schema}.queue SET priority = $2, key = ${schema}.priority_key(ready_at, $2, lane)
-WHERE instance_id = $1 AND state <> 'leased'`,
+WHERE instance_id = $1`,
 );
 
 /** Notes that a definition is paused; answers whether it was not before. */

@@ -57,10 +57,8 @@ export interface StuckInstance {
 /** Notes instances that nothing moves and that are older than `graceMs`, and keeps book of them. */
 export const noteStuck = verb(
   "noteStuck",
-  (
-    db: Executor,
-    { graceMs, limit }: { readonly graceMs: number; readonly limit: number },
-  ): Promise<StuckInstance[]> => db.query<StuckInstance>(noteStatement, [graceMs, limit]),
+  (db: Executor, { graceMs, limit }: { readonly graceMs: number; readonly limit: number }): Promise<StuckInstance[]> =>
+    db.query<StuckInstance>(noteStatement, [graceMs, limit]),
 );
 
 // An instance with a note is not found here, so one that is found again has been looked at since it was noted.

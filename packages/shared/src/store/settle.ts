@@ -103,7 +103,7 @@ const flags = (advance: Advance | null) => ({
 // - `live` says whether the instance still goes forward in the epoch the step was queued in. If not, a completed step is
 //   adopted, and one that would be retried has failed with an unknown outcome.
 // - `again` is true for what goes back into the queue instead of leaving it.
-// - `failing` are the instances that fail here. They are frozen at once: no step of theirs starts from this commit on,
+// - `failing` are the instances that fail here, which is nothing to their compensations. They are frozen at once: no step of theirs starts from this commit on,
 //   what waits in the queue is taken back (a step that waits for its retry has been called, so its outcome is unknown),
 //   and siblings that are settled beside the failure are adopted. The rollback itself is for an orchestrator.
 // - `own_token` is kept with what was settled, so that a repeat of the call is `repeated`: it was written before, and is
@@ -123,7 +123,7 @@ locked AS MATERIALIZED (
   FOR NO KEY UPDATE
 ),
 held AS MATERIALIZED (
-  SELECT s.*, q.lane, q.handler, q.attempt, q.input_from, q.input, q.run, q.transactional, q.leased_at, q.worker_id, l.epoch,
+  SELECT s.*, q.lane, q.handler, q.attempt, q.input_from, q.input, q.run, q.transactional, q.uncertain, q.leased_at, q.worker_id, l.epoch,
          q.lane = 'compensation' OR (l.status = 'running' AND l.epoch = q.epoch) AS live
   FROM settlement s
   JOIN locked l USING (instance_id)
@@ -151,17 +151,19 @@ judged AS MATERIALIZED (
   SELECT h.*, verdict IN ('retry', 'released') AND goes_on AS again, verdict = 'completed' AND goes_on AS flows,
          CASE WHEN NOT $27::boolean THEN token END AS own_token,
          CASE
-           WHEN verdict = 'released' AND attempt <= 1 THEN 'absent'
            WHEN verdict = 'completed' THEN 'happened'
+           WHEN uncertain THEN 'unknown'
+           WHEN verdict = 'released' AND attempt <= 1 THEN 'absent'
            WHEN transactional THEN 'absent'
            ELSE coalesce(outcome, 'unknown')
          END AS known,
          live AND lane = 'forward' AND verdict = 'failed' AND on_fail = 'pause' AS pauses
   FROM (
     SELECT held.instance_id, held.ordinal, node, token, verdict, output, held.error, outcome, delay_ms, review, finish,
-           output_from, on_fail, lane, handler, attempt, input_from, input, run, transactional, leased_at, worker_id, epoch,
-           live AND (f.ordinal IS NULL OR f.ordinal = held.ordinal) AS live, live AND f.ordinal IS NULL AS goes_on
-    FROM held LEFT JOIN failing f USING (instance_id)
+           output_from, on_fail, lane, handler, attempt, input_from, input, run, transactional, uncertain, leased_at,
+           worker_id, epoch, live AND (f.ordinal IS NULL OR f.ordinal = held.ordinal) AS live,
+           live AND f.ordinal IS NULL AS goes_on
+    FROM held LEFT JOIN failing f ON f.instance_id = held.instance_id AND held.lane = 'forward'
   ) AS h
 ),
 requeued AS (
@@ -256,8 +258,8 @@ taken_back AS (
   DELETE FROM ${schema}.queue q USING failing f
   WHERE q.instance_id = f.instance_id AND q.lane = 'forward' AND q.state <> 'leased'
   RETURNING q.instance_id, q.node, q.attempt, q.input_from, q.input, q.run,
-            CASE q.attempt WHEN 0 THEN 'skipped' ELSE 'failed' END AS status,
-            CASE WHEN q.attempt = 0 OR q.transactional THEN 'absent' ELSE 'unknown' END AS outcome
+            CASE WHEN q.attempt = 0 AND NOT q.uncertain THEN 'skipped' ELSE 'failed' END AS status,
+            CASE WHEN NOT q.uncertain AND (q.attempt = 0 OR q.transactional) THEN 'absent' ELSE 'unknown' END AS outcome
 ),
 left_step AS (
   INSERT INTO ${schema}.step AS t (instance_id, node, status, outcome, attempt, input_from, input, run)

@@ -99,7 +99,8 @@ export const lockQueue = verb(
 
 const queueText = (schema: string): string => `
 SELECT q.instance_id AS "instanceId", q.node, q.lane, q.state, q.attempt, q.input_from AS "inputFrom",
-       q.epoch = i.epoch AS current, q.attempt > 0 AND NOT q.transactional AS uncertain
+       q.epoch = i.epoch AS current,
+       q.uncertain OR (q.attempt > 0 AND NOT q.transactional) AS uncertain
 FROM ${schema}.queue q JOIN ${schema}.instance i USING (instance_id)
 WHERE q.instance_id = ANY ($1::text[])
 ORDER BY q.instance_id, q.node`;

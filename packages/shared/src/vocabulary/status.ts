@@ -10,7 +10,7 @@ export const instanceTransitions = {
   running: ["completed", "rolling_back", "cancelling", "aborted", "dlq"],
   rolling_back: ["failed", "dlq", "cancelling", "aborted", "running"],
   cancelling: ["cancelled", "dlq", "aborted"],
-  dlq: ["running", "rolling_back", "cancelling", "aborted", "failed", "cancelled"],
+  dlq: ["running", "rolling_back", "cancelling", "aborted"],
   completed: [],
   failed: ["running"],
   cancelled: [],

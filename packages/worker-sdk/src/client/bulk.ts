@@ -1,5 +1,13 @@
 /** Acts in bulk: asked for by a filter, done by orchestrators item by item, and looked at while they are. */
-import type { BulkAct, BulkDeadLetterFilter, BulkFilter, BulkItemRow, BulkItemState, BulkRow, Database } from "@floxy/shared";
+import type {
+  BulkAct,
+  BulkDeadLetterFilter,
+  BulkFilter,
+  BulkItemRow,
+  BulkItemState,
+  BulkRow,
+  Database,
+} from "@floxy/shared";
 import { FloxyError, getBulk, isId, listBulkItems, startBulk } from "@floxy/shared";
 import { pause, retryTransient } from "../calls/retry.ts";
 import type { ActOptions, ReasonedOptions } from "./act-options.ts";

@@ -1,6 +1,6 @@
 /** Looking at the definitions that are registered. */
 import type { DefinitionDetails, DefinitionDiff, DefinitionJson, Executor, ListedDefinition } from "@floxy/shared";
-import { assertName, diffDefinitions, findDefinition, FloxyError, listDefinitions } from "@floxy/shared";
+import { assertName, diffDefinitions, FloxyError, findDefinition, listDefinitions } from "@floxy/shared";
 import { assertOptions, invalid } from "./act-options.ts";
 
 /** Which definitions to list. */

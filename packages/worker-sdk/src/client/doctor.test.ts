@@ -26,7 +26,13 @@ describe("the doctor", () => {
     expect(healthy.checks[0]).toMatchObject({ check: "environment_schema_is_migrated", result: "ok" });
     await database.query("DELETE FROM floxy.queue");
     const check = "invariant_1_instance_waits_for_something";
-    const finding = { check, count: 1, instanceIds: [instanceId], meaning: expect.any(String), advice: expect.any(String) };
+    const finding = {
+      check,
+      count: 1,
+      instanceIds: [instanceId],
+      meaning: expect.any(String),
+      advice: expect.any(String),
+    };
     expect(await client.doctor()).toMatchObject({ ok: false, findings: [finding] });
   });
 

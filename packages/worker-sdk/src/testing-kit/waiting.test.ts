@@ -11,18 +11,16 @@ const days = (count: number) => count * dayMs;
 const note = defineHandler<unknown, string>({ name: "note" });
 
 describe("a sleep", () => {
-  const napping = workflow<{ until?: string }>({ name: "nap", version: 1 })
+  const napping = workflow<object>({ name: "nap", version: 1 })
     .sleep("nap", { durationMs: days(30) })
     .build();
 
-  it("of thirty days takes thirty days of virtual time, and hardly any real time", async () => {
+  it("of thirty days takes thirty days of virtual time", async () => {
     const kit = testWorkflow(napping, { startAt: new Date("2026-02-01T00:00:00Z") });
-    const before = performance.now();
     const run = await kit.start({});
     expect(await run.end()).toMatchObject({ status: "completed", finishedAt: new Date("2026-03-03T00:00:00Z") });
     expect(run.elapsedMs).toBe(days(30));
     expect(kit.now).toEqual(new Date("2026-03-03T00:00:00Z"));
-    expect(performance.now() - before).toBeLessThan(5_000);
   });
 
   it("is not over before its time", async () => {

@@ -1,6 +1,9 @@
 import { describe, expectTypeOf, test } from "vitest";
 import { defineHandler } from "../handler/contract.ts";
 import type { Workflow, WorkflowOutput } from "./built.ts";
+import type { Continuation } from "./ended.ts";
+import type { AnyEarly, AnyFrame, Flow } from "./flow.ts";
+import type { Sequence } from "./sequence.ts";
 import { defineStep } from "./step.ts";
 import { workflow } from "./workflow.ts";
 
@@ -116,5 +119,15 @@ describe("savepoints to go back to", () => {
   test("whose names are only known at run time are checked then", () => {
     const name = "pa".concat("id");
     start.savepoint(name).rollbackTo("back", name);
+  });
+});
+
+describe("a sequence that has ended", () => {
+  test("has a sentence for each way to continue that a sequence has", () => {
+    type Methods = Exclude<
+      keyof Sequence<AnyFrame, unknown, string, string>,
+      "build" | keyof Flow<never, string, string, AnyEarly, false>
+    >;
+    expectTypeOf<Continuation>().toEqualTypeOf<Methods>();
   });
 });

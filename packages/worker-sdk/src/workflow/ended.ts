@@ -1,12 +1,21 @@
 /** The type of a sequence that has come to an end of its own and cannot be continued. */
 import type { Workflow } from "./built.ts";
-import type { AnyEarly, AnyFrame, Flow } from "./flow.ts";
-import type { OutermostOnly, Sequence } from "./sequence.ts";
+import type { AnyEarly, AnyFrame, Flow, OutermostOnly } from "./flow.ts";
 
-/** What could be called on a sequence that goes on. */
-type Continuation = Exclude<keyof Sequence<AnyFrame, unknown, string, string>, "build" | keyof AnyEnd>;
-
-type AnyEnd = Flow<never, string, string, AnyEarly, false>;
+/** What could be called on a sequence that goes on; a type test holds this to the methods of `Sequence`. */
+export type Continuation =
+  | "step"
+  | "savepoint"
+  | "fork"
+  | "parallel"
+  | "condition"
+  | "switch"
+  | "human"
+  | "sleep"
+  | "signal"
+  | "complete"
+  | "fail"
+  | "rollbackTo";
 
 /** Each way to continue, with the sentence that says why there is none. */
 type Closed<Self, Why extends string> = {

@@ -98,3 +98,8 @@ export type Distinct<F, Shared extends string> = [Shared] extends [never]
   : string extends Shared
     ? F
     : NoInfer<TakenName<Shared>>;
+
+/** What stands in the `this` of `build`. */
+export type OutermostOnly<F extends AnyFrame> = F["place"] extends "root"
+  ? unknown
+  : "only the outermost sequence is built; a branch or side is returned as it is";

@@ -21,6 +21,7 @@ import type {
   Flow,
   Frame,
   GoesOn,
+  OutermostOnly,
   OwnOf,
   ValueOf,
 } from "./flow.ts";
@@ -60,11 +61,6 @@ type Behind<
   GoesOn<Sides> extends true
     ? Sequence<F, ValueOf<Sides>, Certain, Own, Ends>
     : Ended<F, Certain, Own, Ends, AfterAllEnded<Name>>;
-
-/** What stands in the `this` of `build`. */
-export type OutermostOnly<F extends AnyFrame> = F["place"] extends "root"
-  ? unknown
-  : "only the outermost sequence is built; a branch or side is returned as it is";
 
 /**
  * Nodes that run one after another; immutable, each method answers a longer one.

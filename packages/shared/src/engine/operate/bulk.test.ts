@@ -73,10 +73,20 @@ describe("asking for a bulk act", () => {
     expect(await items(bulkId)).toEqual(
       ids.map((instanceId) => ({ instanceId, node: null, state: "pending", code: null })),
     );
-    expect(await getBulk(stand.db, bulkId)).toMatchObject({ act: "cancel", ...said, count: 2, pending: 2, finishedAt: null });
+    expect(await getBulk(stand.db, bulkId)).toMatchObject({
+      act: "cancel",
+      ...said,
+      count: 2,
+      pending: 2,
+      finishedAt: null,
+    });
     expect(hints.bulk).toBe(true);
     expect(await startBulk(stand.db, params)).toBe(2);
-    const audit = await sql(stand.db, "SELECT act, requested_by, reason, data::jsonb FROM {schema}.audit WHERE act_id = $1", bulkId);
+    const audit = await sql(
+      stand.db,
+      "SELECT act, requested_by, reason, data::jsonb FROM {schema}.audit WHERE act_id = $1",
+      bulkId,
+    );
     const data = { bulkId, count: 2, filter: { definition: "asked" } };
     expect(audit).toEqual([{ act: "cancel", requested_by: "ops", reason: "drill", data }]);
     await run();
@@ -191,7 +201,10 @@ describe("the items of a bulk act", () => {
     await register("cancelling", [task("a"), task("b")]);
     const instanceId = await start("cancelling");
     await stand.settle([(await stand.lease()).get("a"), done]);
-    const bulkIds = [await ask("cancel", { definition: "cancelling" }), await ask("cancel", { definition: "cancelling" })];
+    const bulkIds = [
+      await ask("cancel", { definition: "cancelling" }),
+      await ask("cancel", { definition: "cancelling" }),
+    ];
     await run();
     expect(await items(bulkIds[0] ?? "")).toEqual([{ instanceId, node: null, state: "done", code: null }]);
     expect(await items(bulkIds[1] ?? "")).toEqual([{ instanceId, node: null, state: "skipped", code: null }]);
@@ -238,9 +251,7 @@ describe("the items of a bulk act", () => {
         expect(await takeBulkItem(tx, { bulkId, position: 1 })).toBe(true);
         expect(await findBulkItems(stand.db, 10)).toEqual([]);
       });
-      await Promise.all(
-        [stand.db, other].map((db) => runBulk(db, stand.graphs, { limit: 10, hints: noHints() })),
-      );
+      await Promise.all([stand.db, other].map((db) => runBulk(db, stand.graphs, { limit: 10, hints: noHints() })));
       expect(await items(bulkId)).toEqual([{ instanceId, node: null, state: "done", code: null }]);
       const told = await stand.story(instanceId);
       expect(told.filter((type) => type === "instance.cancelling")).toHaveLength(1);

@@ -113,7 +113,8 @@ const criteria: readonly (keyof BulkDeadLetterFilter)[] = [
 
 // What is misspelt, or left out by mistake, would choose everything.
 const assertCriteria = (filter: BulkDeadLetterFilter): void => {
-  if (typeof filter !== "object" || filter === null) throw invalid(`the filter must be an object with ${criteria.join(", ")}`);
+  if (typeof filter !== "object" || filter === null)
+    throw invalid(`the filter must be an object with ${criteria.join(", ")}`);
   const unknown = Object.keys(filter).filter((name) => !criteria.some((criterion) => criterion === name));
   if (unknown.length > 0) {
     const names = unknown.map((name) => quote(name)).join(", ");
@@ -132,7 +133,9 @@ const selectionOf = ({ act, filter }: BulkParams): BulkSelection => {
   if (statuses !== undefined && !Array.isArray(statuses)) throw invalid("statuses must be a list");
   const unknown = (statuses ?? []).filter((status) => !instanceStatuses.includes(status));
   if (unknown.length > 0) {
-    throw invalid(`statuses has ${unknown.map(String).join(", ")}; an instance's is one of ${instanceStatuses.join(", ")}`);
+    throw invalid(
+      `statuses has ${unknown.map(String).join(", ")}; an instance's is one of ${instanceStatuses.join(", ")}`,
+    );
   }
   if (lane === null && (handler !== undefined || errorCode !== undefined)) {
     throw invalid("handler and errorCode choose dead letters; this act is about whole instances");

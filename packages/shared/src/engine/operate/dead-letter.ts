@@ -113,18 +113,21 @@ const outcome = (decision: ReturnType<typeof requeue>, node: string, type: "step
 
 const letterOf = async (tx: Executor, loaded: Loaded, step: string, lane: Lane): Promise<DeadLetterRow> => {
   assertGoingOn(loaded, "changed");
-  const { instanceId, graph } = loaded;
+  const { instanceId, graph, state } = loaded;
   if (!graph.nodes.has(step)) {
     const message = `${quote(String(step))} is no node of definition '${graph.definition.name}' version ${graph.definition.version}`;
     throw new FloxyError("STEP_NOT_FOUND", message, { data: { step } });
   }
   const letter = (await getDeadLetters(tx, [instanceId])).find(({ node }) => node === step);
-  if (letter?.lane === lane) return letter;
+  // One that fails is frozen at once, and only the next look takes its dead letters with it.
+  const isLate = lane === "forward" && (state.status === "rolling_back" || state.status === "cancelling");
+  if (letter?.lane === lane && !isLate) return letter;
   const advice = {
     forward: "it is the compensation that failed: use retryCompensation or skipCompensation",
     compensation: "it is the step itself that failed: use requeue, resolve or discard",
   };
-  const why = letter === undefined ? "it has no dead letter" : advice[lane];
+  const none = isLate ? `its instance is ${quote(state.status)}, and is undone` : "it has no dead letter";
+  const why = letter === undefined || isLate ? none : advice[lane];
   throw new FloxyError("DEAD_LETTER_NOT_FOUND", `step '${step}' of instance ${instanceId}: ${why}`, {
     data: { instanceId, step },
   });

@@ -36,8 +36,9 @@ export const sendSignal = (db: Database, graphs: GraphCache, params: SignalParam
   const signalId = assertPerson("signalId", params.signalId ?? newId());
   const payload = encodePayload(params.payload ?? null, "the payload", params.payloadLimit);
   return operate(db, graphs, "signal", { instanceId, requestedBy: sentBy, actId, hints }, async (loaded, tx) => {
-    assertGoingOn(loaded, "sent a signal");
+    // First, because a repeat is a no-op also when the signal has led the instance to its end.
     if (!(await insertSignal(tx, { instanceId, signalId, name, payload, sentBy }))) return null;
+    assertGoingOn(loaded, "sent a signal");
     const data = { name, signalId };
     return { decision: { review: true }, data, event: { type: "signal.received", data } };
   });

@@ -1,9 +1,9 @@
 /** A town of instances in every state that there is, for those who look at whole databases. */
 import type { DefinitionJson, NodeJson } from "../../definition/model.ts";
 import { registerDefinition } from "../graphs.ts";
-import { abortInstance, cancelInstance } from "../operate/stop.ts";
 import { pauseDefinition } from "../operate/definition.ts";
 import { resumeInstance } from "../operate/resume.ts";
+import { abortInstance, cancelInstance } from "../operate/stop.ts";
 import type { AttemptResult } from "../settle.ts";
 import { insertStarts, prepareStart } from "../start.ts";
 import type { Stand } from "./stand.ts";
@@ -30,7 +30,16 @@ const again = task("a", { retry: { maxAttempts: 3, ...hour, jitter: 0 } });
 /** What becomes of attempts, by step; compensations as `undo:step`. What is not named stays leased. */
 type Results = Readonly<Record<string, AttemptResult>>;
 
-const all: Results = { a: done, b: done, x: done, y: done, "undo:a": done, "undo:b": done, "undo:x": done, "undo:y": done };
+const all: Results = {
+  a: done,
+  b: done,
+  x: done,
+  y: done,
+  "undo:a": done,
+  "undo:b": done,
+  "undo:x": done,
+  "undo:y": done,
+};
 
 /** Builds the town; answers the ids. */
 export const buildTown = async (stand: Stand): Promise<Town> => {

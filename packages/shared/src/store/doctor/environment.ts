@@ -41,7 +41,8 @@ const server: EnvironmentCheck = {
 
 const clock: EnvironmentCheck = {
   name: "environment_clocks_agree",
-  meaning: "The clock of this process is far from the database's. Leases go by the database's clock; times in logs do not.",
+  meaning:
+    "The clock of this process is far from the database's. Leases go by the database's clock; times in logs do not.",
   advice: "Let both hosts keep their time by NTP.",
 };
 

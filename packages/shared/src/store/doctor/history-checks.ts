@@ -110,7 +110,8 @@ export const historyChecks: readonly Check[] = [
   {
     name: "invariant_8_instance_can_be_reviewed",
     meaning: "Looking at it has failed three times or more; the note in the inbox says why.",
-    advice: "Read the error of its note, and the log of the orchestrators. It is tried again by itself, ever more rarely.",
+    advice:
+      "Read the error of its note, and the log of the orchestrators. It is tried again by itself, ever more rarely.",
     query: (s) => `SELECT n.instance_id FROM ${s}.inbox n WHERE n.attempt >= 3`,
   },
 ];

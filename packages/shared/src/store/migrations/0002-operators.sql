@@ -22,6 +22,8 @@ ALTER TABLE {{schema}}.queue
   ADD COLUMN run integer NOT NULL DEFAULT 0,
   -- Whether all attempts so far were made in transactions of this database, so that those that failed had no effect.
   ADD COLUMN transactional boolean NOT NULL DEFAULT false,
+  -- Whether attempts before it was requeued by a person, which are not counted any more, may have had effects.
+  ADD COLUMN uncertain boolean NOT NULL DEFAULT false,
   ADD COLUMN input json,
   DROP CONSTRAINT queue_state_check,
   ADD CONSTRAINT queue_state_check CHECK (state IN ({{queue_states}}));
