@@ -94,7 +94,6 @@ const left = new Set([...["event_id", "audit_id", "inbox_id", "finished_in"], ..
 
 // Columns that only one of the stores has, and such that are numbers of a sequence.
 const unread: Readonly<Record<string, readonly string[]>> = {
-  definition: ["created_at"],
   signal: ["position"],
   vote: ["position"],
 };

@@ -2,8 +2,7 @@
 import { atLeast, defineCompensation, defineHandler, defineStep, workflow } from "@floxy/worker-sdk";
 import { z } from "zod";
 
-/** What an order is. */
-export const Order = z.object({ orderId: z.string(), cents: z.int() });
+const Order = z.object({ orderId: z.string(), cents: z.int() });
 
 /** Takes the money. */
 export const chargeCard = defineHandler({

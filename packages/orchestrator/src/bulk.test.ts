@@ -8,7 +8,7 @@ import { registerSagas, startSagas } from "./testing/saga.ts";
 
 let database: TestDatabase;
 let db: Database;
-const cleanup: (() => Promise<unknown> | void)[] = [];
+const cleanup: (() => Promise<unknown>)[] = [];
 
 beforeAll(async () => {
   database = await createTestDatabase(inject("databaseUrl"));

@@ -1,6 +1,7 @@
 import { getEvents, listInstances, newId, ringTimers, sampleQueue, statesOf } from "@floxy/shared";
 import {
   appendEvents,
+  findDefinition,
   findExisting,
   findVersion,
   getDefinition,
@@ -10,7 +11,9 @@ import {
   insertAudit,
   insertDefinition,
   insertInstances,
+  insertPause,
   listAudit,
+  listDefinitions,
   postponeInbox,
   putInbox,
   readSnapshot,
@@ -205,6 +208,31 @@ bothStores("definitions and the audit", (bench) => {
     await deprecate(10, false);
     expect(await findVersion(bench.db, "d")).toBe(10);
     expect(await findVersion(bench.db, "none")).toBeUndefined();
+  });
+
+  it("lists definitions with their state and what runs of them", async () => {
+    for (const version of [1, 2])
+      await insertDefinition(bench.db, { name: "d", version, fingerprint: "f", body: '{"b":1}' });
+    await insertDefinition(bench.db, { name: "c", version: 1, fingerprint: "g", body: "{}" });
+    await start(bench.db, []);
+    await setStatus(bench.db, await start(bench.db, []), "failed", { finish: true });
+    await insertPause(bench.db, { name: "d", requestedBy: "op", reason: null });
+    await updateDeprecated(bench.db, { name: "d", version: 2, deprecated: true });
+    const createdAt = new Date(bench.now);
+    const first = {
+      name: "d",
+      version: 1,
+      fingerprint: "f",
+      createdAt,
+      deprecatedAt: null,
+      paused: true,
+      instances: { running: 1 },
+    };
+    const second = { ...first, version: 2, deprecatedAt: new Date(bench.now), instances: {} };
+    expect(await listDefinitions(bench.db, "d")).toEqual([second, first]);
+    expect((await listDefinitions(bench.db, null)).map(({ name }) => name)).toEqual(["c", "d", "d"]);
+    expect(await findDefinition(bench.db, "d", null)).toEqual({ ...first, body: '{"b":1}' });
+    expect(await findDefinition(bench.db, "d", 3)).toBeUndefined();
   });
 
   it("records acts, each once, and lists the newest first", async () => {

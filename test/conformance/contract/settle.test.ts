@@ -184,9 +184,12 @@ bothStores("settling a step that did not complete", (bench) => {
     const instanceId = await start(bench.db, ["a", "b", "c", "d"]);
     const { a, b, c, d } = await lease(bench.db);
     await settleAll(bench.db, [result(a, { verdict: "failed" })]);
+    await noted(bench.db);
     const advance = follows({ records: [record("n")], enqueue: [queued("m")], finished: { outputFrom: null } });
     const late = [result(b, { advance }), result(c, { verdict: "retry" }), result(d, { verdict: "released" })];
-    expect(await settleAll(bench.db, late)).toEqual(["adopted", "adopted", "adopted"]);
+    expect(await settleAll(bench.db, late.slice(0, 1))).toEqual(["adopted"]);
+    expect(await noted(bench.db)).toEqual([instanceId]);
+    expect(await settleAll(bench.db, late.slice(1))).toEqual(["adopted", "adopted"]);
     const snapshot = await readSnapshot(bench.db, instanceId);
     expect(snapshot?.instance.status).toBe("rolling_back");
     expect(snapshot?.queue).toEqual([]);
@@ -230,6 +233,15 @@ bothStores("settling a step that did not complete", (bench) => {
     expect((await story(bench.db, instanceId)).at(-1)).toBe("step.dead_lettered a");
   });
 
+  it("leaves an instance that is being cancelled as it is when a step of it fails", async () => {
+    const instanceId = await start(bench.db);
+    const { a } = await lease(bench.db);
+    await setStatus(bench.db, instanceId, "cancelling", { freeze: true, cause: JSON.stringify(broken("why")) });
+    expect(await settleAll(bench.db, [result(a, { verdict: "failed" })])).toEqual(["adopted"]);
+    const instance = { status: "cancelling", cause: broken("why") };
+    expect((await readSnapshot(bench.db, instanceId))?.instance).toMatchObject(instance);
+  });
+
   it("writes no dead letter for what fails once the instance is frozen", async () => {
     const instanceId = await start(bench.db);
     const { a } = await lease(bench.db);
@@ -244,6 +256,8 @@ bothStores("settling a step that did not complete", (bench) => {
     const first = await lease(bench.db, { transactional: true });
     await settleAll(bench.db, [result(first.b, { verdict: "retry" })]);
     const second = await lease(bench.db, { transactional: false });
+    await settleAll(bench.db, [result(second.b, { verdict: "retry" })]);
+    second.b = (await lease(bench.db, { transactional: true })).b as NonNullable<typeof second.b>;
     const fails = { verdict: "failed", onFail: "contain", outcome: "unknown" } as const;
     await settleAll(bench.db, [result(first.a, fails), result(second.b, fails)]);
     expect(await stepOf(bench.db, instanceId, "a")).toMatchObject({ outcome: "absent" });

@@ -127,7 +127,7 @@ const enterNode = (account: Account, step: Step, event: EventFact, name: string)
   const isEnd = endsLease.has(event.type) || (endsLiveLease.has(event.type) && node.lease !== undefined);
   if (kind === "task" && isEnd) wrong.push(...end(account, step, event, name));
   // One that waited for another attempt has come to its end only now.
-  else if (kind === "task" && event.type === "step.failed") settle(account, name);
+  else if (kind === "task" && event.type === "step.failed" && node.status === "pending") settle(account, name);
   if (event.type === "step.completed" && kind === "fork") {
     node.fired++;
     if (node.fired > 1) wrong.push(`the join of ${name} fired ${node.fired} times`);
@@ -242,6 +242,10 @@ const move = (node: NodeAccount, name: string, to: string): string[] => {
 
 const compareRows = (account: Account, { steps, queue, status }: Facts): string[] => {
   const wrong: string[] = [];
+  for (const { node, state } of queue.values()) {
+    const isKnown = state !== "leased" || account.nodes.get(node)?.lease !== undefined;
+    if (!isKnown) wrong.push(`${node} is leased without a trace`);
+  }
   for (const [name, node] of account.nodes) {
     const queued = queue.get(name);
     const row = steps.get(name)?.status;
@@ -258,7 +262,6 @@ const compareRows = (account: Account, { steps, queue, status }: Facts): string[
       if (status !== "aborted") wrong.push(`the lease of ${name} has gone without a trace`);
       node.lease = undefined;
     }
-    if (queued !== undefined && isLeased && node.lease === undefined) wrong.push(`${name} is leased without a trace`);
     if (queued !== undefined && row !== undefined && queued.lane === "forward") wrong.push(`${name} is queued and settled`);
   }
   return wrong;

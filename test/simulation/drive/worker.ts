@@ -1,5 +1,5 @@
 /** Simulated workers: they lease steps, call handlers of the simulated world, settle, die, and come back too late. */
-import type { AttemptResult, Json, ResolvedStep, SettleResult, StepError } from "@floxy/shared";
+import type { AttemptResult, Json, Lane, ResolvedStep, SettleResult, StepError } from "@floxy/shared";
 import { claim, extend, resolveInputs, settleAttempts } from "@floxy/shared";
 import type { LeaseEnd } from "../check/history.ts";
 import { checkGiven } from "../check/frontier.ts";
@@ -37,6 +37,8 @@ export class SimulatedWorker {
   #lives = 0;
   /** The handlers that are being called. */
   readonly calls: Call[] = [];
+  /** All that it has leased and was told of, in order. */
+  readonly log: { readonly node: string; readonly lane: Lane }[] = [];
   /** What is to be settled. */
   readonly finished: Finished[] = [];
   /** What was sent, and its answer was lost: sent again until there is an answer. */
@@ -85,6 +87,7 @@ export class SimulatedWorker {
       if (leased.lane === "forward" && this.#simulation.paused.has(leased.definitionName)) {
         throw new Violation(`${label(leased.instanceId)}: ${leased.node} was leased, and its definition is paused`);
       }
+      this.log.push({ node: leased.node, lane: leased.lane });
       this.calls.push({ ...resolved, isTransactional: this.transactional.has(leased.handler) });
     }
     return answer.length;

@@ -11,6 +11,7 @@ export interface StoredDefinition {
   readonly version: number;
   readonly fingerprint: string;
   readonly body: string;
+  readonly createdAt: number;
   readonly deprecatedAt: number | null;
 }
 

@@ -46,6 +46,8 @@ const verbs: MemoryVerbs = {
   lockInstances,
   lockQueue: loadQueue,
   nextDue,
+  // Nobody listens to a database in memory; a hint that is missed does no harm.
+  notify: () => {},
   postponeInbox,
   putInbox,
   readSnapshot,

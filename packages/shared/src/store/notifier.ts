@@ -6,7 +6,7 @@
 import type { Channel } from "./channel.ts";
 import { channelName, encodeItems, everything } from "./channel.ts";
 import type { Executor } from "./executor.ts";
-import { statement, unquoteIdentifier } from "./executor.ts";
+import { columns, statement, unquoteIdentifier, verb } from "./executor.ts";
 
 /** How to make a {@link Notifier}. */
 export interface NotifierOptions {
@@ -42,9 +42,8 @@ export const createNotifier = ({ db, minIntervalMs = 20, onError }: NotifierOpti
       encodeItems(items).map((payload) => ({ channel: channelName(schema, channel), payload })),
     );
     collected.clear();
-    const values = [notes.map((note) => note.channel), notes.map((note) => note.payload)];
     try {
-      await db.query(notifyStatement, values);
+      await notify(db, notes);
     } catch (error) {
       report(error);
     }
@@ -101,6 +100,14 @@ const add = (set: Set<string>, item: string): void => {
   if (tooMany || item === everything) set.clear();
   set.add(tooMany ? everything : item);
 };
+
+/** Sends notifications, each on its channel. */
+export const notify = verb(
+  "notify",
+  async (db: Executor, notes: readonly { readonly channel: string; readonly payload: string }[]): Promise<void> => {
+    await db.query(notifyStatement, columns(notes, ["channel", "payload"]));
+  },
+);
 
 const notifyStatement = statement(
   "notify",

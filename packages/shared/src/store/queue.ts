@@ -77,8 +77,9 @@ export const claim = verb(
 );
 
 // One index range a handler, merged: nothing is sorted but the candidates. Of paused definitions most steps are held
-// already; the few that were queued meanwhile are passed over, and while nothing is paused nobody looks. The lease's clock is the database's, read
-// when the row is written, not when the statement began.
+// already; the few that were queued meanwhile are passed over, and while nothing is paused nobody looks. OFFSET keeps the
+// planner from reading all instances of paused definitions at once, which may be millions that have ended. The lease's
+// clock is the database's, read when the row is written, not when the statement began.
 const claimText = (schema: string, isBounded: boolean): string => `
 WITH wanted AS (SELECT * FROM unnest($1::text[], $2::int[], $6::boolean[]) AS w(handler, slots, transactional)),
 candidate AS MATERIALIZED (
@@ -88,7 +89,8 @@ candidate AS MATERIALIZED (
     SELECT instance_id, node, key FROM ${schema}.queue q
     WHERE q.handler = wanted.handler AND q.state = 'ready'
       AND (NOT (SELECT EXISTS (SELECT FROM ${schema}.pause)) OR q.lane = 'compensation' OR NOT EXISTS (
-        SELECT FROM ${schema}.pause p JOIN ${schema}.instance i USING (definition_name) WHERE i.instance_id = q.instance_id))
+        SELECT FROM ${schema}.pause p JOIN ${schema}.instance i USING (definition_name) WHERE i.instance_id = q.instance_id
+        OFFSET 0))
     ORDER BY q.key
     LIMIT least(wanted.slots, $3::int)
     FOR UPDATE SKIP LOCKED

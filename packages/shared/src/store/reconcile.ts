@@ -67,9 +67,9 @@ const noteStatement: Statement = statement(
   (schema) => `
 WITH found AS MATERIALIZED (
   SELECT instance_id FROM (
-    SELECT i.instance_id, i.created_at FROM ${schema}.instance i WHERE ${waitsForNothingText(schema)}
+    SELECT w.instance_id, w.created_at FROM (${waitsForNothingText(schema)}) w
     UNION ALL
-    SELECT i.instance_id, i.created_at FROM ${schema}.instance i WHERE ${pausedForNothingText(schema)}
+    SELECT p.instance_id, p.created_at FROM (${pausedForNothingText(schema)}) p
   ) AS i
   WHERE created_at < statement_timestamp() - $1::bigint * interval '1 ms'
   ORDER BY instance_id LIMIT $2

@@ -1,5 +1,5 @@
 /** What happens beside each other: orders, early joins, and the orders that a seed explores. */
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { defineCompensation } from "../handler/compensation.ts";
 import { defineHandler } from "../handler/contract.ts";
 import { NonRetryableError } from "../handler/error.ts";
@@ -119,6 +119,20 @@ describe("handlers that need real time", () => {
     expect((await run.end()).status).toBe("completed");
     expect(run.calls().map((call) => call.step)).toEqual(["first", "z1", "a1", "a2", "z2", "last"]);
     expect(run.elapsedMs).toBe(0);
+  });
+
+  it("may run under the fake timers of a test framework", async () => {
+    vi.useFakeTimers();
+    try {
+      const kit = besideKit();
+      kit.on("z1").runs(async () => {
+        await Promise.resolve();
+        return "done";
+      });
+      expect((await (await kit.start({})).end()).status).toBe("completed");
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it("keep their leases in virtual time, however long they take", async () => {

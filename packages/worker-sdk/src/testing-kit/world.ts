@@ -43,6 +43,12 @@ export interface Drive {
 const batch = 1_000;
 const workerId = "test-worker";
 
+/** How often a moment is looked at in vain although something is due. */
+const patience = 100;
+
+const nobodyDoes = (): FloxyError =>
+  new FloxyError("INTERNAL", "something is due at this moment, and nobody does it; this is a defect of Floxy");
+
 /** Taken when this is loaded: a test may replace the timers. */
 const { setImmediate: soon } = globalThis;
 
@@ -99,8 +105,9 @@ export class World {
     // What a test does not say, or a defect: nothing of this world can be trusted any more.
     if (this.#failure !== undefined) throw this.#failure.error;
     try {
-      for (;;) {
+      for (let idle = 0; ; ) {
         const hasWorked = await this.#round();
+        idle = hasWorked ? 0 : idle + 1;
         if (hasWorked && !eager) continue;
         if (await until({ isBusy: this.#awaited().length > 0 })) return true;
         if (hasWorked) continue;
@@ -108,11 +115,13 @@ export class World {
           await this.#change();
           continue;
         }
-        // A handler may have ended since it was asked last.
-        if (this.#flights.some((flight) => flight.look() !== undefined)) continue;
         const next = await this.#nextTime();
         if (next > latest || next === Number.POSITIVE_INFINITY) break;
+        // A handler may have ended, or a person acted, since this moment was looked at.
+        if (next <= this.#now && idle < patience) continue;
+        if (next <= this.#now) throw nobodyDoes();
         this.#now = next;
+        idle = 0;
       }
       if (latest !== Number.POSITIVE_INFINITY) this.#now = latest;
       return false;
@@ -248,9 +257,7 @@ export class World {
         flight.keepsLease ? [flight.dueAt, this.#extensionOf(flight)] : [flight.dueAt],
       ),
     ];
-    const next = times.reduce((least, time) => Math.min(least, time), Number.POSITIVE_INFINITY);
-    if (next > this.#now) return next;
-    throw new FloxyError("INTERNAL", "something is due at this moment, and nobody does it; this is a defect of Floxy");
+    return times.reduce((least, time) => Math.min(least, time), Number.POSITIVE_INFINITY);
   }
 
   #awaited(): readonly Promise<void>[] {

@@ -96,6 +96,16 @@ it("asks again under the same token when nobody said whether it was committed", 
   });
 });
 
+it("a database that refuses to settle a step is no reason to give the step up", async () => {
+  const { transactions, mayBegin, open, ends } = setUp();
+  mayBegin();
+  const transaction = await transactions.begin(1_000, never);
+  open.executor.query = () => Promise.reject(new FloxyError("SCHEMA_OUTDATED", "in the middle of a migration"));
+  const left = await transactions.end(transaction, completed);
+  expect(left).toMatchObject({ result: { kind: "failed", retryable: true, error: { code: "SCHEMA_OUTDATED" } } });
+  expect(ends).toEqual(["rolled back"]);
+});
+
 it("drops what is open, and what opens later, once it is given up", async () => {
   const { transactions, mayBegin, ends } = setUp();
   mayBegin();

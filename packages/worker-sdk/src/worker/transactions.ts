@@ -3,7 +3,7 @@
  * its step completed, and what follows from it are committed together or not at all.
  */
 import type { AttemptResult, FinishedAttempt, Hints, OpenTransaction, TransactionPool } from "@floxy/shared";
-import { FloxyError, noHints, settleWithin } from "@floxy/shared";
+import { FloxyError, isFloxyError, noHints, settleWithin } from "@floxy/shared";
 import { retryTransient } from "../calls/retry.ts";
 import type { Logger } from "../handler/context.ts";
 import type { HandlerTransaction } from "../handler/transaction.ts";
@@ -98,7 +98,7 @@ export class Transactions {
     }
   }
 
-  /** Drops all connections, so that nothing waits for the database any longer: what is not committed never will be. */
+  /** Drops all connections, so that nothing waits for the database any longer. What was not told to commit never will. */
   giveUp(): void {
     this.#isGivenUp = true;
     for (const open of this.#open) open.drop();
@@ -111,11 +111,15 @@ export class Transactions {
   ): Promise<"committed" | "in doubt" | AttemptResult> {
     const { workerId, random, logger, onHints } = this.#options;
     const hints = noHints();
+    let stands = false;
     try {
       await stillStands(guard, open, attempt);
+      stands = true;
       const result = await settleWithin(open.executor, attempt, { workerId, random, hints });
       if (result === "lost") return interrupted(leaseLost(attempt), true);
     } catch (error) {
+      // Of what the database then refuses the handler is not guilty, and it may pass: it is worth another attempt.
+      if (stands && !isFloxyError(error, "INTERNAL")) return interrupted(error, true);
       return failureOf({ error, abortReason: undefined, called: true });
     }
     try {

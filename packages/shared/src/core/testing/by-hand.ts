@@ -205,7 +205,9 @@ export class Play {
     for (const { signalId, node } of take) this.#take(signalId, node);
     for (const node of unqueue) this.#dequeue(node);
     for (const node of disown) this.#enqueue({ ...this.#queued(node), current: false });
-    for (const { node, lane, inputFrom } of enqueue) this.#add(queued(node, { lane, inputFrom }));
+    for (const { node, lane, inputFrom, uncertain = false } of enqueue) {
+      this.#add(queued(node, { lane, inputFrom, uncertain }));
+    }
   }
 
   #changeInstance({

@@ -12,8 +12,8 @@ import { done, failed, fork, task } from "./stand.ts";
 /** The ids of the instances, by what they are. */
 export type Town = Readonly<Record<string, string>>;
 
-/** Who acts in the town. */
-export const mayor = "mayor";
+// Who acts in the town.
+const mayor = "mayor";
 
 const longMs = 3_600_000;
 const hour = { delayMs: longMs };

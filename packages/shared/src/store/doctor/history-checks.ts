@@ -62,10 +62,13 @@ export const historyChecks: readonly Check[] = [
         SELECT i.instance_id, i.definition_name, i.definition_version, t.node, t.attempt AS forward,
                t.compensation_attempt AS undo
         FROM ${recentText(s)} JOIN ${s}.step t USING (instance_id)
+        -- Every step may be called once, so most steps are not looked at any further.
+        WHERE t.attempt > 1 OR t.compensation_attempt > 1
         UNION ALL
         SELECT i.instance_id, i.definition_name, i.definition_version, q.node,
                CASE q.lane WHEN 'forward' THEN q.attempt ELSE 0 END, CASE q.lane WHEN 'forward' THEN 0 ELSE q.attempt END
         FROM ${s}.queue q JOIN ${s}.instance i USING (instance_id)
+        WHERE q.attempt > 1
       ) c
       JOIN ${taskText(s, limits)} USING (definition_name, definition_version, node)
       WHERE c.forward > task.forward_limit OR c.undo > task.undo_limit`,

@@ -2,15 +2,20 @@
 import { endedList } from "./check.ts";
 
 /**
- * The instances `i` that wait for nothing, as a condition of SQL: not in `dlq`, nothing in the queue, no note, and no open
+ * The instances that wait for nothing, as a SELECT of their rows: not in `dlq`, nothing in the queue, no note, and no open
  * decision, sleep, signal or delay before a restart. A fork that waits is no such thing: its branches are what it waits
  * for. What waits counts only while the instance goes forward; a rollback withdraws it.
  */
 export const waitsForNothingText = (schema: string): string => `
-  i.finished_at IS NULL AND i.status NOT IN ('dlq', ${endedList})
-  AND NOT EXISTS (SELECT FROM ${schema}.queue q WHERE q.instance_id = i.instance_id)
-  AND NOT EXISTS (SELECT FROM ${schema}.inbox n WHERE n.instance_id = i.instance_id)
-  AND NOT EXISTS (
+  SELECT i.* FROM (
+    SELECT r.* FROM ${schema}.instance r
+    WHERE r.finished_at IS NULL AND r.status NOT IN ('dlq', ${endedList})
+      AND NOT EXISTS (SELECT FROM ${schema}.queue q WHERE q.instance_id = r.instance_id)
+      AND NOT EXISTS (SELECT FROM ${schema}.inbox n WHERE n.instance_id = r.instance_id)
+    -- Hardly any instance is left here, so the rest is asked of these only.
+    OFFSET 0
+  ) i
+  WHERE NOT EXISTS (
     SELECT FROM ${schema}.step t
     WHERE t.instance_id = i.instance_id AND i.status = 'running'
       AND (t.status = 'waiting_decision' OR (t.status = 'waiting' AND (t.due_at IS NOT NULL OR EXISTS (
@@ -19,9 +24,10 @@ export const waitsForNothingText = (schema: string): string => `
           d.body::jsonb, 'strict $.** ? (@.kind == "signal" && @.name == $node)', jsonb_build_object('node', t.node), true
         ))))))`;
 
-/** The instances `i` that wait for a person who has nothing to decide about, as a condition of SQL. */
+/** The instances that wait for a person who has nothing to decide about, as a SELECT of their rows. */
 export const pausedForNothingText = (schema: string): string => `
-  i.finished_at IS NULL AND i.status = 'dlq'
+  SELECT i.* FROM ${schema}.instance i
+  WHERE i.finished_at IS NULL AND i.status = 'dlq'
   AND (i.paused_from IS NULL OR NOT EXISTS (SELECT FROM ${schema}.dead_letter l WHERE l.instance_id = i.instance_id))`;
 
 /**

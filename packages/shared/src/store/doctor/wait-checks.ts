@@ -11,13 +11,13 @@ export const waitChecks: readonly Check[] = [
     name: "invariant_1_instance_waits_for_something",
     meaning: "It has not ended, and nothing that could move it exists: no step, note, timer, decision or signal.",
     advice: `${reconciler}, unless a step itself was lost; then cancel or abort it, and report how it came to that.`,
-    query: (s) => `SELECT i.instance_id FROM ${s}.instance i WHERE ${waitsForNothingText(s)}`,
+    query: (s) => `SELECT w.instance_id FROM (${waitsForNothingText(s)}) w`,
   },
   {
     name: "invariant_1_dlq_has_a_dead_letter",
     meaning: "It waits for a person, and there is no dead letter to decide about, or not what it was before.",
     advice: "Cancel or abort it.",
-    query: (s) => `SELECT i.instance_id FROM ${s}.instance i WHERE ${pausedForNothingText(s)}`,
+    query: (s) => `SELECT p.instance_id FROM (${pausedForNothingText(s)}) p`,
   },
   {
     name: "invariant_1_ended_has_nothing_queued",

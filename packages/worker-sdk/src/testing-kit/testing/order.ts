@@ -22,7 +22,7 @@ export const charge = defineStep("charge", chargeCard, {
   retry,
   timeoutMs: 60_000,
 });
-export const ship = defineStep("ship", shipParcel, { retry: { maxAttempts: 1 } });
+const ship = defineStep("ship", shipParcel, { retry: { maxAttempts: 1 } });
 
 /** Charges, then ships. */
 export const order = workflow<{ id: string }>({ name: "order", version: 1 }).step(charge).step(ship).build();
