@@ -5,7 +5,6 @@
 import type { Json } from "@floxy/shared";
 import { isFloxyError } from "@floxy/shared";
 import type { Sample } from "../simulation/definition/sample.ts";
-import { Coverage } from "../simulation/drive/coverage.ts";
 import { Simulation } from "../simulation/drive/simulation.ts";
 import { SimulatedWorker } from "../simulation/drive/worker.ts";
 import { openMemoryStage } from "../simulation/stage/memory.ts";
@@ -28,7 +27,11 @@ const everything: Alphabet = {
   conditions: true,
 };
 
-const some: Alphabet = { leaves: ["task", "savepoint", "human"], joins: ["all", "cancel", "compensate"], conditions: true };
+const some: Alphabet = {
+  leaves: ["task", "savepoint", "human"],
+  joins: ["all", "cancel", "compensate"],
+  conditions: true,
+};
 
 const few: Alphabet = { leaves: ["task"], joins: ["all", "cancel", "compensate", "wait"], conditions: true };
 
@@ -83,7 +86,7 @@ const openSimulation = async (sample: Sample) => {
   const simulation = new Simulation(openMemoryStage());
   const worker = new SimulatedWorker(simulation, "w", ["charge", "refund"], new Set());
   await simulation.define(sample);
-  return { simulation, worker, coverage: new Coverage() };
+  return { simulation, worker };
 };
 
 const inputOf = ({ rules }: Sample, side: boolean): Json => ({

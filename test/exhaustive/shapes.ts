@@ -11,7 +11,10 @@ export type Leaf = "task" | "savepoint" | "human" | "signal" | "sleep" | "comple
 /** A kind of fork: how it joins, and what becomes of losers. */
 export type Join = "all" | "cancel" | "compensate" | "wait";
 
-type Shape = Leaf | { readonly join: Join; readonly branches: readonly [Sequence, Sequence] } | { readonly side: Sequence };
+type Shape =
+  | Leaf
+  | { readonly join: Join; readonly branches: readonly [Sequence, Sequence] }
+  | { readonly side: Sequence };
 type Sequence = readonly Shape[];
 
 /** Which shapes to make. */
@@ -85,8 +88,13 @@ const toSample = (name: string, sequence: Sequence): Sample => {
     if ("side" in shape) {
       const condition = `c${number}`;
       rules.set(condition, { by: "input" });
-      // biome-ignore lint/suspicious/noThenProperty: a condition has a side of this name
-      return { kind: "condition", name: condition, when: `input.sides.${condition}`, then: toNodes(shape.side), else: [] };
+      return {
+        kind: "condition",
+        name: condition,
+        when: `input.sides.${condition}`,
+        then: toNodes(shape.side),
+        else: [],
+      };
     }
     const branches = shape.branches.map((nodes, index) => ({ name: `b${index}`, nodes: toNodes(nodes) }));
     const losers: Partial<ForkJson> = shape.join === "all" ? {} : { join: "any", losers: shape.join };

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, inject, it } from "vitest";
 import { report } from "./drive/report.ts";
 import { run } from "./drive/run.ts";
-import type { Stage } from "./stage/stage.ts";
 import { openPostgresStage } from "./stage/postgres.ts";
+import type { Stage } from "./stage/stage.ts";
 import { Tape } from "./tape.ts";
 
 let stage: Stage;

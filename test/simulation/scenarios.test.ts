@@ -66,30 +66,6 @@ describe("a failure while other branches are on their way", () => {
   });
 });
 
-describe("another attempt", () => {
-  it("of a compensation keeps the order (S31)", async () => {
-    const compensation = { handler: "refund", retry: { maxAttempts: 3, delayMs: 0 } };
-    const hand = await ByHand.start([undoable("a"), undoable("b", { compensation }), undoable("c")]);
-    await hand.play(["c", "undo-b"]);
-    expect([hand.status, hand.called("compensation")]).toEqual(["dlq", ["c", "b", "b", "b"]]);
-    await hand.retry("b");
-    await hand.end();
-    expect([hand.status, hand.called("compensation")]).toEqual(["failed", ["c", "b", "b", "b", "b", "a"]]);
-  });
-
-  it("of a step is waited for when its sibling has come to its end (S06)", async () => {
-    const retrying = undoable("l", { retry: { maxAttempts: 2, delayMs: 10_000 } });
-    const hand = await ByHand.start([fork("f", { left: [retrying], right: [undoable("r")] })]);
-    await hand.lease();
-    await hand.settle("l", fails);
-    await hand.settle("r");
-    await hand.simulation.review();
-    expect([hand.status, hand.account.facts?.queue.get("l")?.state]).toEqual(["running", "delayed"]);
-    await hand.end();
-    expect([hand.status, hand.called("forward")]).toEqual(["completed", ["l", "r", "l"]]);
-  });
-});
-
 describe("a large instance", () => {
   it("with a fork of two hundred branches completes, and is rolled back, each step once", async () => {
     const names = Array.from({ length: 200 }, (_, index) => `t${index}`);

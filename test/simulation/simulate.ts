@@ -64,7 +64,7 @@ export const simulate = async ({ part, parts }: Part, open: OpenStage = openMemo
 const nothing: Simulated = { seeds: 0, coverage: new Coverage(), failure: undefined, isLarge: false };
 
 /** How many instances were simulated. */
-export const instancesIn = ({ counts }: Coverage): number => counts.get("instances") ?? 0;
+const instancesIn = ({ counts }: Coverage): number => counts.get("instances") ?? 0;
 
 const until = (coverage: Coverage, parts: number, only: number | undefined): (() => boolean) => {
   let left = 1;

@@ -19,7 +19,6 @@ import {
   lease,
   newInstance,
   queued,
-  queuedOf,
   record,
   result,
   setStatus,
@@ -148,14 +147,15 @@ bothStores("claiming", (bench) => {
     ]);
   });
 
-  it("follows another priority, but for what is leased", async () => {
+  it("follows another priority, and so does what is leased once it comes back", async () => {
     const low = await start(bench.db, ["low"], { priority: 10 });
     await start(bench.db, ["high"], { priority: 90 });
     await updatePriority(bench.db, { instanceId: low, priority: 100 });
-    expect(await nodesOf({ limit: 1 })).toEqual(["low"]);
+    const [leased] = await claim(bench.db, { ...asWorker, handlers: [handler("h")], limit: 1 });
+    expect(leased).toMatchObject({ node: "low", priority: 100 });
     await updatePriority(bench.db, { instanceId: low, priority: 0 });
-    const { low: again } = { low: await queuedOf(bench.db, low, "low") };
-    expect(again?.state).toBe("leased");
+    await settleAll(bench.db, [result(leased, { verdict: "retry" })]);
+    expect(await nodesOf()).toEqual(["high", "low"]);
   });
 });
 

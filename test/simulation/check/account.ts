@@ -98,8 +98,8 @@ export const openAccount = (instanceId: string, order: Order, sample: Sample, in
 
 /** The account of a node. */
 export const nodeOf = (account: Account, name: string): NodeAccount => {
-  let node = account.nodes.get(name);
-  if (node === undefined) account.nodes.set(name, (node = emptyNode()));
+  const node = account.nodes.get(name) ?? emptyNode();
+  account.nodes.set(name, node);
   return node;
 };
 
@@ -146,7 +146,8 @@ export const isStopped = (account: Account, facts: Facts, name: string): boolean
 const hasFailure = (nodes: Sample["definition"]["nodes"], facts: Facts): boolean =>
   nodes.some((node) => {
     const status = facts.steps.get(node.name)?.status;
-    if (status === "failed" || (status === "rejected" && node.kind === "human" && node.onReject !== "continue")) return true;
+    if (status === "failed" || (status === "rejected" && node.kind === "human" && node.onReject !== "continue"))
+      return true;
     if (node.kind === "fork") return node.branches.some((branch) => hasFailure(branch.nodes, facts));
     return node.kind === "condition" && (hasFailure(node.then, facts) || hasFailure(node.else, facts));
   });

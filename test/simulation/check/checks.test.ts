@@ -1,7 +1,7 @@
 import type { NodeJson } from "@floxy/shared";
 import { describe, expect, it } from "vitest";
-import { Simulation } from "../drive/simulation.ts";
 import { drain } from "../drive/drain.ts";
+import { Simulation } from "../drive/simulation.ts";
 import { SimulatedWorker } from "../drive/worker.ts";
 import { openMemoryStage } from "../stage/memory.ts";
 import type { EventFact, Facts, QueueFact, StepFact } from "../stage/stage.ts";
@@ -31,7 +31,11 @@ const complaint = async (tamper: Tamper, failing?: string): Promise<string> => {
     (await stage.look(wanted)).map((facts) => ({ ...facts, ...tamper(facts) }));
   const simulation = new Simulation({ ...stage, look });
   const worker = new SimulatedWorker(simulation, "w", ["charge", "refund"], new Set());
-  const sample = { definition: { format: 1, name: "d", version: 1, nodes } as const, rules: new Map(), mappings: new Map() };
+  const sample = {
+    definition: { format: 1, name: "d", version: 1, nodes } as const,
+    rules: new Map(),
+    mappings: new Map(),
+  };
   try {
     await simulation.define(sample);
     await simulation.start(sample, { start: 1 });
@@ -102,26 +106,49 @@ describe("the checkers", () => {
     ["a is leased without a trace", withoutEvent(is("step.leased", "a"))],
     ["the history of a says completed, and its row failed", withStep("a", { status: "failed" })],
     ["the join of f gives", withStep("f", { output: { l: 1 } }, hasStatus("running"))],
-    ["the join of f fired with", withStep("f", { winners: ["l"] }, ({ steps }) => steps.get("f")?.status === "completed")],
+    [
+      "the join of f fired with",
+      withStep("f", { winners: ["l"] }, ({ steps }) => steps.get("f")?.status === "completed"),
+    ],
     ["the flow has come to f, and nothing of it is there", ({ steps }) => ({ steps: without(steps, "f") })],
     ["end is there, and the flow has not come to it", ({ queue }) => ({ queue: new Map([...queue, ["end", queued]]) })],
     ["its output is", withStep("end", { output: 7 })],
-    ["it is completed, and a is queued", (facts) => (hasStatus("completed")(facts) ? { queue: new Map([["a", queued]]) } : {})],
-    ["it is completed, and has timers", (facts) => (hasStatus("completed")(facts) ? { timers: new Map([["", 1]]) } : {})],
-    ["call 1 of a is attempt 7", ({ events }) => ({ events: events.map((event) => (is("step.leased", "a")(event) ? { ...event, attempt: 7 } : event)) })],
+    [
+      "it is completed, and a is queued",
+      (facts) => (hasStatus("completed")(facts) ? { queue: new Map([["a", queued]]) } : {}),
+    ],
+    [
+      "it is completed, and has timers",
+      (facts) => (hasStatus("completed")(facts) ? { timers: new Map([["", 1]]) } : {}),
+    ],
+    [
+      "call 1 of a is attempt 7",
+      ({ events }) => ({
+        events: events.map((event) => (is("step.leased", "a")(event) ? { ...event, attempt: 7 } : event)),
+      }),
+    ],
   ])("see in a run that completes that %s", async (what, tamper) => {
     expect(await complaint(tamper)).toContain(what);
   });
 
   it.each<[string, Tamper]>([
-    ["end is undone twice", withEvent(is("step.rolled_back", "end"), { type: "step.leased", attempt: 2, data: { lane: "compensation" } })],
+    [
+      "end is undone twice",
+      withEvent(is("step.rolled_back", "end"), { type: "step.leased", attempt: 2, data: { lane: "compensation" } }),
+    ],
     ["l is undone before end, which comes after it", withEvent(is("compensation.queued", "end"), undoing("l"))],
     ["the lease of end has gone without a trace", withoutEvent(is("step.rolled_back", "end"))],
     ["it is failed, and a is not undone", (facts) => (hasStatus("rolling_back")(facts) ? { status: "failed" } : {})],
     ["it is failed, and a is completed", withStep("a", { status: "completed" }, hasStatus("failed"))],
-    ["it is failed, and end is failed with outcome unknown", withStep("end", { status: "failed" }, hasStatus("failed"))],
+    [
+      "it is failed, and end is failed with outcome unknown",
+      withStep("end", { status: "failed" }, hasStatus("failed")),
+    ],
     ["a is absent, and may have had effects", withStep("a", { outcome: "absent" }, hasStatus("failed"))],
-    ["a is queued, and it is rolling_back", (facts) => (hasStatus("rolling_back")(facts) ? { queue: new Map([...facts.queue, ["a", queued]]) } : {})],
+    [
+      "a is queued, and it is rolling_back",
+      (facts) => (hasStatus("rolling_back")(facts) ? { queue: new Map([...facts.queue, ["a", queued]]) } : {}),
+    ],
     ["a is undone while the instance is running", withEvent(is("step.completed", "a"), undoing("a"))],
     ["comes before the savepoint", (facts) => (hasStatus("rolling_back")(facts) ? { boundary: "end" } : {})],
     ["it is dlq without a dead letter", (facts) => (hasStatus("rolling_back")(facts) ? { status: "dlq" } : {})],

@@ -185,7 +185,11 @@ export const mapped = ({ sample, input }: Told, nodes: Passed, name: string, pas
   const value = valueAt(nodes, rule.step);
   if (rule.by === "step") return value;
   const n = member(value, "n") as Json | undefined;
-  return { start: (member(input, "start") as Json | undefined) ?? null, ...(n !== undefined && { n }), fixed: [1, "x"] };
+  return {
+    start: (member(input, "start") as Json | undefined) ?? null,
+    ...(n !== undefined && { n }),
+    fixed: [1, "x"],
+  };
 };
 
 const member = (value: unknown, name: string): unknown =>

@@ -26,7 +26,8 @@ const checkReached = (account: Account, flow: Flow, after: Facts): string[] => {
     wrong.push(`the flow has come to ${name}, and nothing of it is there`);
   }
   for (const name of [...after.steps.keys(), ...after.queue.keys()]) {
-    if (!flow.nodes.has(name) && !isStopped(account, after, name)) wrong.push(`${name} is there, and the flow has not come to it`);
+    if (!flow.nodes.has(name) && !isStopped(account, after, name))
+      wrong.push(`${name} is there, and the flow has not come to it`);
   }
   return wrong;
 };
@@ -41,20 +42,24 @@ const checkJoins = (
     const fork = account.order.nodes.get(name);
     if (isStopped(account, after, name)) continue;
     const row = after.steps.get(name);
-    if (fork?.kind !== "fork" || row?.status !== "completed" || before?.steps.get(name)?.status === "completed") continue;
+    if (fork?.kind !== "fork" || row?.status !== "completed" || before?.steps.get(name)?.status === "completed")
+      continue;
     const winners = row.winners ?? [];
     if (winners.length < needOf(fork)) wrong.push(`the join of ${name} fired with ${text(winners)}`);
     const value = Object.fromEntries(
       winners.map((winner): [string, Json] => {
         const way = ways.get(winner);
-        if (way?.at !== "ended" && way?.at !== "early") wrong.push(`the join of ${name} counts ${winner}, which is ${way?.at}`);
+        if (way?.at !== "ended" && way?.at !== "early")
+          wrong.push(`the join of ${name} counts ${winner}, which is ${way?.at}`);
         return [winner, way !== undefined && "value" in way ? way.value : null];
       }),
     );
-    if (!same(value, row.output)) wrong.push(`the join of ${name} gives ${text(row.output)}, and ${text(value)} is right`);
+    if (!same(value, row.output))
+      wrong.push(`the join of ${name} gives ${text(row.output)}, and ${text(value)} is right`);
     if (fork.losers !== "wait") continue;
     for (const [branch, way] of ways) {
-      if (!winners.includes(branch) && way.at !== "failed") wrong.push(`the join of ${name} did not wait for ${branch}`);
+      if (!winners.includes(branch) && way.at !== "failed")
+        wrong.push(`the join of ${name} did not wait for ${branch}`);
     }
   }
   return wrong;
@@ -119,7 +124,8 @@ const checkUndoGiven = (account: Account, before: Facts, given: Given, actual: J
   }
   const told = account.told.outputs.get(name);
   const made = output === null ? undefined : (JSON.parse(output) as Json);
-  if (!same(made, told)) wrong.push(`the compensation of ${name} gets output ${text(made)}, and ${text(told)} is right`);
+  if (!same(made, told))
+    wrong.push(`the compensation of ${name} gets output ${text(made)}, and ${text(told)} is right`);
   const known = node.completed ? "happened" : "unknown";
   if (outcome !== known) wrong.push(`the compensation of ${name} gets outcome ${outcome}, and ${known} is right`);
   if (!same(cause, before.cause)) wrong.push(`the compensation of ${name} gets cause ${text(cause)}`);

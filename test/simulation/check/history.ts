@@ -184,8 +184,10 @@ const begin = (account: Account, step: Step, event: EventFact, name: string): st
   node.lease = { token, lane: inLane, transactional: step.isTransactional(event.workerId, event.data?.handler) };
   node.calls[inLane]++;
   const most = task === undefined ? 0 : mostCalls(task, inLane);
-  if (node.calls[inLane] > most) wrong.push(`${name} is called ${node.calls[inLane]} times ${inLane}, and ${most} is the most`);
-  if (event.attempt !== node.calls[inLane]) wrong.push(`call ${node.calls[inLane]} of ${name} is attempt ${event.attempt}`);
+  if (node.calls[inLane] > most)
+    wrong.push(`${name} is called ${node.calls[inLane]} times ${inLane}, and ${most} is the most`);
+  if (event.attempt !== node.calls[inLane])
+    wrong.push(`call ${node.calls[inLane]} of ${name} is attempt ${event.attempt}`);
   if (inLane === "compensation") return [...wrong, ...checkUndo(account, step, name)];
   const { status } = account;
   if (status !== "running") wrong.push(`${name} is called forward, and the instance is ${status}`);
@@ -206,7 +208,8 @@ const end = (account: Account, step: Step, event: EventFact, name: string): stri
     wrong.push(`${event.type} of ${name}, and nobody has settled it`);
   }
   if (event.type !== "lease.expired" && ended !== undefined) account.settled.add(lease.token);
-  const completed = event.type === "step.completed" || event.type === "step.adopted" || event.type === "step.rolled_back";
+  const completed =
+    event.type === "step.completed" || event.type === "step.adopted" || event.type === "step.rolled_back";
   if (ended !== undefined && completed !== (ended.what === "completed")) {
     wrong.push(`${name} was settled as ${ended.what} and is told as ${event.type}`);
   }
@@ -262,7 +265,8 @@ const compareRows = (account: Account, { steps, queue, status }: Facts): string[
       if (status !== "aborted") wrong.push(`the lease of ${name} has gone without a trace`);
       node.lease = undefined;
     }
-    if (queued !== undefined && row !== undefined && queued.lane === "forward") wrong.push(`${name} is queued and settled`);
+    if (queued !== undefined && row !== undefined && queued.lane === "forward")
+      wrong.push(`${name} is queued and settled`);
   }
   return wrong;
 };

@@ -54,7 +54,8 @@ const checkUndone = (account: Account, facts: Facts): string[] => {
       wrong.push(`it is ${status}, and ${name} is ${row.status}`);
     }
     const isKnown = row.outcome === "absent" || account.order.tasks.get(name)?.compensateOn === "completed";
-    if (row.status === "failed" && !isKnown) wrong.push(`it is ${status}, and ${name} is failed with outcome ${row.outcome}`);
+    if (row.status === "failed" && !isKnown)
+      wrong.push(`it is ${status}, and ${name} is failed with outcome ${row.outcome}`);
     if (row.outcome === "absent" && node.hasEffects) wrong.push(`${name} is absent, and may have had effects`);
   }
   return wrong;

@@ -3,7 +3,6 @@ import type { Json, NodeJson } from "@floxy/shared";
 import type { Account } from "../check/account.ts";
 import { openMemoryStage } from "../stage/memory.ts";
 import { Tape } from "../tape.ts";
-import { act } from "./acts.ts";
 import { drain } from "./drain.ts";
 import { Simulation } from "./simulation.ts";
 import type { Fate } from "./worker.ts";
@@ -30,7 +29,7 @@ export const fork = (name: string, branches: Readonly<Record<string, readonly No
 export const fails: Fate = { kind: "fails", retryable: true, hasEffect: true };
 
 /** The handler answers. */
-export const completes: Fate = { kind: "completes", output: { by: "hand" } };
+const completes: Fate = { kind: "completes", output: { by: "hand" } };
 
 /** An instance in the hands of a test. */
 export class ByHand {
@@ -88,16 +87,11 @@ export class ByHand {
       if (this.worker.calls.length === 0) return;
       for (const call of [...this.worker.calls]) {
         const { lane, node } = call.leased;
-        this.worker.finish(call, failing.includes(lane === "forward" ? node : `undo-${node}`) ? fails : completes);
+        this.worker.finish(call, lane === "forward" && failing.includes(node) ? fails : completes);
       }
       await this.worker.settle();
       await this.simulation.review();
     }
-  }
-
-  /** A person tries the compensation of a dead letter again. */
-  async retry(step: string): Promise<void> {
-    await act(this.simulation, this.account, { kind: "retry", step });
   }
 
   /** All that is left goes well. */

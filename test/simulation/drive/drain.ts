@@ -8,9 +8,9 @@ import type { Facts } from "../stage/stage.ts";
 import type { Tape } from "../tape.ts";
 import type { Act } from "./acts.ts";
 import { act, pause } from "./acts.ts";
+import { outputOf } from "./moves.ts";
 import type { Simulation } from "./simulation.ts";
 import { Violation } from "./simulation.ts";
-import { outputOf } from "./moves.ts";
 import type { SimulatedWorker } from "./worker.ts";
 
 /** More rounds than any run needs; whoever needs more goes in a circle. */
@@ -32,7 +32,7 @@ export const drain = async (simulation: Simulation, workers: readonly SimulatedW
 };
 
 /** Goes on until nothing moves any more by itself. */
-export const rest = async (simulation: Simulation, workers: readonly SimulatedWorker[], tape: Tape): Promise<void> => {
+const rest = async (simulation: Simulation, workers: readonly SimulatedWorker[], tape: Tape): Promise<void> => {
   for (let round = 0; round < roundLimit; round++) {
     const moved = [
       await simulation.wake(),
@@ -81,8 +81,15 @@ const help = async (simulation: Simulation, account: Account, tape: Tape, givesU
   for (const [step, lane] of facts.deadLetters) {
     const options: readonly [Act, ...Act[]] =
       lane === "compensation"
-        ? [{ kind: "retry", step }, { kind: "skip", step }]
-        : [{ kind: "requeue", step }, { kind: "resolve", step, output: outputFor(step) }, { kind: "discard", step }];
+        ? [
+            { kind: "retry", step },
+            { kind: "skip", step },
+          ]
+        : [
+            { kind: "requeue", step },
+            { kind: "resolve", step, output: outputFor(step) },
+            { kind: "discard", step },
+          ];
     const last = options.at(-1);
     await act(simulation, account, givesUp && last !== undefined ? last : tape.pick(options));
     return;
@@ -99,7 +106,12 @@ const help = async (simulation: Simulation, account: Account, tape: Tape, givesU
     }
     if (status === "waiting" && json?.kind === "signal") {
       const signalId = `helpful${simulation.story.length}`;
-      await act(simulation, account, { kind: "signal", name: json.signal ?? node, payload: { ok: true, n: 1 }, signalId });
+      await act(simulation, account, {
+        kind: "signal",
+        name: json.signal ?? node,
+        payload: { ok: true, n: 1 },
+        signalId,
+      });
       return;
     }
   }

@@ -114,7 +114,9 @@ const settleSome = async (scene: Scene, settling: readonly SimulatedWorker[]): P
 const interfere = async (scene: Scene): Promise<void> => {
   const { simulation, tape } = scene;
   if (tape.chance(4)) {
-    const name = tape.pickAny([...new Set([...simulation.accounts.values()].map(({ order }) => order.definition.name))]);
+    const name = tape.pickAny([
+      ...new Set([...simulation.accounts.values()].map(({ order }) => order.definition.name)),
+    ]);
     if (name !== undefined) await pause(simulation, name, !simulation.paused.has(name));
     return;
   }
@@ -164,7 +166,7 @@ const signal = (tape: Tape, { story }: Simulation): Act => {
 };
 
 /** What a person may do with a dead letter. */
-export const handle = (tape: Tape, [step, lane]: readonly [string, string]): Act => {
+const handle = (tape: Tape, [step, lane]: readonly [string, string]): Act => {
   if (lane === "compensation") {
     if (tape.chance(40)) return { kind: "skip", step };
     return { kind: "retry", step, ...(tape.chance(30) && { input: given(tape) }) };
@@ -177,4 +179,11 @@ export const handle = (tape: Tape, [step, lane]: readonly [string, string]): Act
   ]);
 };
 
-const given = (tape: Tape): Json => ({ given: true, ok: tape.chance(50), n: tape.below(10), sides: {}, start: 1, until: 0 });
+const given = (tape: Tape): Json => ({
+  given: true,
+  ok: tape.chance(50),
+  n: tape.below(10),
+  sides: {},
+  start: 1,
+  until: 0,
+});

@@ -41,7 +41,8 @@ export const countRareThings = (
       default:
     }
     countJoin(coverage, order.nodes.get(node ?? ""), type, steps.get(node ?? "")?.winners);
-    if (isAbsent({ type, data }, queue.has(node ?? ""), steps.get(node ?? ""))) coverage.count("transactional absent outcome");
+    if (isAbsent({ type, data }, queue.has(node ?? ""), steps.get(node ?? "")))
+      coverage.count("transactional absent outcome");
   }
   if (types.has("instance.started")) coverage.count("instances");
   if (before?.status !== status) coverage.count(`became ${status}`);

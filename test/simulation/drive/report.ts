@@ -7,14 +7,22 @@ export const replayLine = (seed: number): string => `FLOXY_SEED=${seed} npm test
 
 /** Tells of a failure, after it was made smaller. */
 export const report = ({ result: { simulation, error } }: Failure): string => {
-  const definitions = new Map([...simulation.accounts.values()].map(({ order }) => [order.definition.name, order.definition]));
+  const definitions = new Map(
+    [...simulation.accounts.values()].map(({ order }) => [order.definition.name, order.definition]),
+  );
   return [
-    error instanceof Error ? (error.name === "Violation" ? error.message : (error.stack ?? error.message)) : String(error),
+    error instanceof Error
+      ? error.name === "Violation"
+        ? error.message
+        : (error.stack ?? error.message)
+      : String(error),
     ...[...definitions.values()].flatMap(({ nodes, format: _, version: __, name, ...options }) => [
       `definition ${name} ${JSON.stringify(options)}`,
       ...outline(nodes, "  "),
     ]),
-    ...[...simulation.accounts.values()].map(({ instanceId, told }) => `input of ${instanceId}: ${JSON.stringify(told.input)}`),
+    ...[...simulation.accounts.values()].map(
+      ({ instanceId, told }) => `input of ${instanceId}: ${JSON.stringify(told.input)}`,
+    ),
     ...simulation.story.map((line) => `  ${line}`),
   ].join("\n");
 };

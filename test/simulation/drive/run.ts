@@ -1,9 +1,9 @@
 /** One run: definitions, instances, a schedule, and all that may go wrong, chosen by one tape. */
 import type { Json } from "@floxy/shared";
+import { same } from "../check/flow.ts";
 import { hasEnded } from "../check/rest.ts";
 import type { Sample } from "../definition/sample.ts";
 import { growDefinition, handlers, undoHandlers } from "../definition/sample.ts";
-import { same } from "../check/flow.ts";
 import type { Stage } from "../stage/stage.ts";
 import type { Tape } from "../tape.ts";
 import { drain } from "./drain.ts";
@@ -77,7 +77,12 @@ const hire = (simulation: Simulation, tape: Tape): readonly SimulatedWorker[] =>
   const split = tape.below(all.length + 1);
   return [
     new SimulatedWorker(simulation, "w1", all.slice(0, Math.max(1, all.length - split)), transactional),
-    new SimulatedWorker(simulation, "w2", all.slice(split === 0 ? 0 : Math.min(all.length - 1, all.length - split)), others),
+    new SimulatedWorker(
+      simulation,
+      "w2",
+      all.slice(split === 0 ? 0 : Math.min(all.length - 1, all.length - split)),
+      others,
+    ),
   ];
 };
 
@@ -96,12 +101,18 @@ const checkAll = async (simulation: Simulation): Promise<void> => {
     const account = accounts.get(now.instanceId);
     if (account?.facts === undefined) continue;
     const { facts } = account;
-    const late = now.events.filter(({ type }) => type !== "step.refused").map(({ type, node }) => `${type} ${node ?? ""}`);
+    const late = now.events
+      .filter(({ type }) => type !== "step.refused")
+      .map(({ type, node }) => `${type} ${node ?? ""}`);
     const wrong = [
       ...(hasEnded(now) ? [] : [`it is ${now.status}`]),
       ...(late.length > 0 ? [`after its end came ${late.join(", ")}`] : []),
-      ...(now.status !== facts.status || !same([...now.steps.values()], [...facts.steps.values()]) ? ["it has changed after its end"] : []),
-      ...(now.queue.size + now.notes.length + now.timers.size > 0 ? ["it has ended, and has left something behind"] : []),
+      ...(now.status !== facts.status || !same([...now.steps.values()], [...facts.steps.values()])
+        ? ["it has changed after its end"]
+        : []),
+      ...(now.queue.size + now.notes.length + now.timers.size > 0
+        ? ["it has ended, and has left something behind"]
+        : []),
       ...world.check(account, now),
     ];
     simulation.complainIf(wrong, now.instanceId);

@@ -75,7 +75,7 @@ const trimmed = (tape: readonly number[], used: number): readonly number[] => {
 };
 
 /** What went wrong, without the names and numbers that differ from run to run. */
-export const reasonOf = (error: unknown): string => {
+const reasonOf = (error: unknown): string => {
   const [line = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
   return line
     .replace(/\{.*\}|\[.*\]/g, "…")

@@ -92,7 +92,11 @@ export class Simulation {
   }
 
   /** Starts an instance; answers its id. With a crash the client starts it again, as it should. */
-  async start(sample: Sample, input: Json, options: { priority?: number; crash?: CrashPlan | undefined } = {}): Promise<string> {
+  async start(
+    sample: Sample,
+    input: Json,
+    options: { priority?: number; crash?: CrashPlan | undefined } = {},
+  ): Promise<string> {
     const { name } = sample.definition;
     const number = String(this.accounts.size + 1);
     const instanceId = `${this.#prefix}${"0".repeat(26 - this.#prefix.length - number.length)}${number}`;
@@ -196,7 +200,9 @@ export class Simulation {
         this.transactional.get(workerId ?? "")?.has(String(handler)) ?? false,
     };
     for (const { type, node, attempt } of after.events) {
-      this.story.push(`    ${label(after.instanceId)} ${[type, node, attempt].filter((part) => part !== null).join(" ")}`);
+      this.story.push(
+        `    ${label(after.instanceId)} ${[type, node, attempt].filter((part) => part !== null).join(" ")}`,
+      );
     }
     const wrong = [
       ...followHistory(account, step),

@@ -1,8 +1,8 @@
 /** Simulated workers: they lease steps, call handlers of the simulated world, settle, die, and come back too late. */
 import type { AttemptResult, Json, Lane, ResolvedStep, SettleResult, StepError } from "@floxy/shared";
 import { claim, extend, resolveInputs, settleAttempts } from "@floxy/shared";
-import type { LeaseEnd } from "../check/history.ts";
 import { checkGiven } from "../check/frontier.ts";
+import type { LeaseEnd } from "../check/history.ts";
 import type { CrashPlan } from "./crash.ts";
 import type { Simulation } from "./simulation.ts";
 import { label, Violation } from "./simulation.ts";
@@ -99,13 +99,16 @@ export class SimulatedWorker {
     const { instanceId, node, lane, run, attempt } = call.leased;
     this.calls.splice(this.calls.indexOf(call), 1);
     const result = resultOf(call, fate);
-    story.push(`${this.id}: ${lane === "forward" ? "" : "the compensation of "}${node} of ${label(instanceId)} ${fate.kind}`);
+    story.push(
+      `${this.id}: ${lane === "forward" ? "" : "the compensation of "}${node} of ${label(instanceId)} ${fate.kind}`,
+    );
     const mayAct = "value" in call.input && fate.kind === "fails" && fate.hasEffect;
     const hasEffect = result.kind === "completed" || mayAct;
     // In a transaction it happens when the result is written, or not at all.
     if (hasEffect && !call.isTransactional) world[lane === "forward" ? "act" : "undo"](instanceId, node, run);
     // The engine takes an attempt that is not the first for one that may have had effects.
-    const harmless = result.kind === "released" || (result.kind === "failed" && !result.called && attempt === 1 && !result.retryable);
+    const harmless =
+      result.kind === "released" || (result.kind === "failed" && !result.called && attempt === 1 && !result.retryable);
     this.finished.push({ ...call, result, harmless: harmless || call.isTransactional });
   }
 
@@ -200,7 +203,8 @@ export class SimulatedWorker {
       if (isLive) wrong.push(`${node} was answered ${said}, and its lease is still there`);
       if (said === "lost") {
         coverage.count(result.kind === "completed" ? "zombie completion" : "zombie failure");
-        if (account?.settled.has(token) && !isRepeat) wrong.push(`${node} was written, and the worker is told that it was lost`);
+        if (account?.settled.has(token) && !isRepeat)
+          wrong.push(`${node} was written, and the worker is told that it was lost`);
       } else if (account !== undefined && !account.settled.has(token)) {
         wrong.push(`${node} was answered ${said}, and it was not written`);
       } else if (isRepeat) coverage.count("repeated settle");

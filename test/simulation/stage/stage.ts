@@ -1,5 +1,5 @@
 /** What a simulation runs on: a database, a clock that it moves, and a look at what the database holds. */
-import type { Database, DefinitionJson, Json, StepError } from "@floxy/shared";
+import type { Database, Json, StepError } from "@floxy/shared";
 
 /** A step's row. Times are in milliseconds. */
 export interface StepFact {
@@ -90,10 +90,3 @@ export interface Stage {
   look(wanted: readonly { readonly instanceId: string; readonly after: number }[]): Promise<readonly Facts[]>;
   close(): Promise<void>;
 }
-
-/** The nodes of a definition at any depth, in document order. */
-export const allNodes = (nodes: DefinitionJson["nodes"]): DefinitionJson["nodes"] =>
-  nodes.flatMap((node) => {
-    if (node.kind === "fork") return [node, ...node.branches.flatMap((branch) => allNodes(branch.nodes))];
-    return node.kind === "condition" ? [node, ...allNodes(node.then), ...allNodes(node.else)] : [node];
-  });

@@ -45,15 +45,19 @@ export class World {
       const task = order.tasks.get(node);
       const row = steps.get(node);
       const isCurrent = row?.run === run;
-      const isKept = status === "completed" || (status === "failed" && boundary !== null && !order.isAfter(node, boundary));
+      const isKept =
+        status === "completed" || (status === "failed" && boundary !== null && !order.isAfter(node, boundary));
       if (isKept && isCurrent) {
         const mayMiss = row.status !== "completed" || nodes.get(node)?.completed !== true;
         if (!isThere && !mayMiss) wrong.push(`it is ${status}, ${node} is completed, and its effect is not there`);
         continue;
       }
       const mayStay =
-        task?.compensation === undefined || effect.excused || (task.compensateOn === "completed" && !completed.has(`${node} ${run}`));
-      if (isThere && !mayStay) wrong.push(`it is ${status} in run ${lastRun}, and the effect of ${node} in run ${run} is there`);
+        task?.compensation === undefined ||
+        effect.excused ||
+        (task.compensateOn === "completed" && !completed.has(`${node} ${run}`));
+      if (isThere && !mayStay)
+        wrong.push(`it is ${status} in run ${lastRun}, and the effect of ${node} in run ${run} is there`);
     }
     return wrong;
   }

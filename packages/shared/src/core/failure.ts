@@ -21,7 +21,9 @@ export const failuresIn = (sequence: Sequence, steps: Steps): readonly StepState
 export const firstFailure = (root: Sequence, steps: Steps): StepState | undefined => {
   if (![...steps.values()].some(({ status }) => status === "failed" || status === "rejected")) return undefined;
   const failures = new Set(failuresIn(root, steps));
-  return [...steps.values()].find((step) => failures.has(step));
+  const inOrder = [...steps.values()].filter((step) => failures.has(step));
+  // One without an error was only stopped, because of another; clocks that are set back can put it before that.
+  return inOrder.find(({ error }) => error !== null) ?? inOrder[0];
 };
 
 /** The branches of a fork that have failed. */

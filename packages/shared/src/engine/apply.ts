@@ -18,6 +18,7 @@ import {
 import { appendEvents } from "../store/event.ts";
 import type { Executor } from "../store/executor.ts";
 import { putInbox } from "../store/inbox.ts";
+import type { Lane } from "../vocabulary/status.ts";
 import { isTerminal } from "../vocabulary/status.ts";
 import type { GraphCache } from "./graphs.ts";
 import type { Hints } from "./hints.ts";
@@ -170,6 +171,8 @@ const hint = (hints: Hints, { instanceId, state, decision }: Decided): void => {
   const ended = instance !== undefined && isTerminal(instance.status);
   hintAdvance(hints, instanceId, { records, enqueue, review: false, finished: ended ? instance : null });
   if (steps.some(({ due }) => due !== undefined)) hints.delayed = true;
-  const running = [...state.queue.values()].some((row) => row.lane === "forward" && row.state === "leased");
+  // Compensations go on in an instance that is frozen, but not in one that is aborted.
+  const stops = (lane: Lane): boolean => lane === "forward" || instance?.status === "aborted";
+  const running = [...state.queue.values()].some((row) => stops(row.lane) && row.state === "leased");
   if (running && (instance?.freeze === true || disown.length > 0)) hints.abort.add(instanceId);
 };

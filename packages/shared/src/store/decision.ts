@@ -113,7 +113,8 @@ export const changeSteps = verb(
 );
 
 // A step that waited is settled now; of others the time stays at which they were. A row that is made takes over from the
-// queue what a person gave the step as input, and its run.
+// queue what a person gave the step as input, and its run. Its time is that of the statement: the transaction may have begun
+// before what it follows from was settled.
 const changeStatement: Statement = statement(
   "change_steps",
   (schema) => `
@@ -134,9 +135,9 @@ timed AS (
   ON CONFLICT (instance_id, node) DO UPDATE SET due_at = excluded.due_at
 )
 INSERT INTO ${schema}.step AS t (instance_id, node, status, outcome, attempt, input_from, output, error, side, winners,
-                            due_at, input, run)
+                            due_at, input, run, finished_at)
 SELECT instance_id, node, status, outcome, coalesce(attempt, 0), input_from, output::json, error::json, side,
-       winners::json, due_at, input, coalesce(run, 0)
+       winners::json, due_at, input, coalesce(run, 0), statement_timestamp()
 FROM c
 ON CONFLICT (instance_id, node) DO UPDATE
 SET status = excluded.status, outcome = coalesce(excluded.outcome, t.outcome),

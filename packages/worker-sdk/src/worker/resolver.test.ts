@@ -41,6 +41,11 @@ it("lets go of them when their lease has run out meanwhile", async () => {
   expect(await resolve([leasedStep()], 20)).toEqual({ steps: [], returned: [] });
 });
 
+it("gives them back uncalled when the answer to the claim came after their lease had run out", async () => {
+  const { resolve } = setUp();
+  expect(await resolve([leasedStep()], -1)).toMatchObject({ steps: [], returned: [{ result: { kind: "released" } }] });
+});
+
 it("a step whose definition cannot be read fails its attempt alone; the others run", async () => {
   const { resolve } = setUp();
   const broken = [leasedStep({ definitionName: "gone" }), leasedStep({ node: "other" })];

@@ -50,7 +50,11 @@ export const resolveLeased = async (
   const onRetry = (error: unknown) => logger.warn({ error }, "inputs could not be loaded; trying again");
   try {
     const resolve = () => resolveInputs(db, graphs, leased);
-    return { steps: await retryTransient(resolve, { signal: end.signal, random, onRetry }), returned: [] };
+    const steps = await retryTransient(resolve, { signal: end.signal, random, onRetry });
+    if (performance.now() < until.leaseUntil) return { steps, returned: [] };
+    // The answer to the claim came late, or this process stood still: others may have taken over and undone the steps.
+    logger.warn({ count: leased.length }, "the leases ran out before the handlers could be called");
+    return { steps: [], returned: leased.map(released) };
   } catch (error) {
     if (until.signal.aborted) return { steps: [], returned: leased.map(released) };
     if (!end.signal.aborted) return await resolveAlone(options, leased, until, error);

@@ -4,6 +4,9 @@ import type { NodeJson } from "../../definition/model.ts";
 import { claim } from "../../store/queue.ts";
 import { sql } from "../../store/testing/database.ts";
 import type { AttemptResult } from "../settle.ts";
+import { reviewLoaded } from "../apply.ts";
+import { noHints } from "../hints.ts";
+import { loadInstances } from "../state.ts";
 import { done, failed, fork, Stand, task } from "../testing/stand.ts";
 import { discardStep, requeueStep } from "./dead-letter.ts";
 import { reprioritise } from "./resume.ts";
@@ -132,5 +135,40 @@ describe("a signal", () => {
     expect(await stand.signal(id, "go", 1, "s1")).toMatchObject({ status: "completed", changed: true });
     expect(await stand.signal(id, "go", 1, "s1")).toMatchObject({ status: "completed", changed: false });
     await expect(stand.signal(id, "go", 1, "s2")).rejects.toMatchObject({ code: "INSTANCE_TERMINAL" });
+  });
+});
+
+describe("an abort", () => {
+  it("tells a compensation that runs to stop, like any other handler", async () => {
+    const id = await stand.start([task("a"), task("b")]);
+    await stand.settle([(await stand.lease()).get("a"), done]);
+    await stand.settle([(await stand.lease()).get("b"), failed()]);
+    await stand.review();
+    expect([...(await stand.lease()).keys()]).toEqual(["undo:b"]);
+    stand.hints = noHints();
+    await stand.abort(id);
+    expect([...stand.hints.abort]).toEqual([id]);
+  });
+});
+
+describe("the cause of a rollback", () => {
+  it("is the first failure, also when a look that began before it has stopped a step beside it", async () => {
+    const again = { maxAttempts: 2, delayMs: 60_000, jitter: 0 };
+    const inner = fork("inner", { p: [task("p")], q: [task("q", { retry: again })] });
+    const race = { ...fork("race", { x: [inner], y: [task("y")] }), join: "any" } as NodeJson;
+    const id = await stand.start([race]);
+    const leased = await stand.lease();
+    await stand.settle([leased.get("q"), failed("not yet")]);
+    await stand.db.transaction(async (tx) => {
+      await sql(tx, "SELECT now()");
+      await stand.settle([leased.get("p"), failed("the first")]);
+      await reviewLoaded(tx, stand.graphs, await loadInstances(tx, stand.graphs, [id]), stand.hints);
+    });
+    expect(await stand.statuses(id)).toMatchObject({ p: "failed", q: "failed" });
+    await stand.settle([leased.get("y"), failed("the last")]);
+    await stand.review();
+    const [row] = await sql(stand.db, "SELECT cause::jsonb FROM {schema}.instance WHERE instance_id = $1", id);
+    expect(row).toMatchObject({ cause: { message: "the first" } });
+    await stand.abort(id);
   });
 });
