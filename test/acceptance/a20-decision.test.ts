@@ -2,6 +2,7 @@ import { workflow } from "@floxy/worker-sdk";
 import { expect, test } from "vitest";
 import { startCluster, statusesOf, stepOf, untilEvent } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
+import { stopped } from "../support/gate.ts";
 import { Recorder } from "../support/recorder.ts";
 
 interface Loan {
@@ -95,17 +96,24 @@ test("S12 the first branch to arrive wins an any-join; a branch that failed does
       throw new Error("no answer");
     },
   });
-  const fast = calls.step("fast", { run: () => "fast" });
-  const straggler = calls.step("straggler", { delayMs: 300, run: () => "late" });
+  let round = 0;
+  const fast = calls.step("fast", {
+    run: async () => {
+      await calls.begun("straggler", round);
+      return "fast";
+    },
+  });
+  // It runs when the other arrives, is told to stop, and answers all the same.
+  const straggler = calls.step("straggler", { run: (_: unknown, { signal }) => stopped(signal).catch(() => "late") });
   const use = calls.step("use", { run: (input) => input });
   const definition = workflow<object>({ name: "hedge", version: 1 })
     .parallel("ask", [broken, fast, straggler], { join: "any" })
     .step(use)
     .build();
   const cluster = await startCluster({ services: { one: [broken, fast], two: [straggler, use] } });
-  for (let round = 0; round < 5; round++) {
+  for (round = 1; round <= 5; round++) {
     const view = await cluster.run(definition, { round });
     expect(view).toMatchObject({ status: "completed", output: { fast: "fast" } });
-    expect(statusesOf(view)).toMatchObject({ fast: "completed", straggler: "skipped" });
+    expect(statusesOf(view)).toMatchObject({ broken: "failed", fast: "completed", straggler: "completed" });
   }
 });

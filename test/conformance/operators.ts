@@ -16,8 +16,8 @@ import {
   unpauseDefinition,
 } from "@floxy/shared";
 import { chiefs, people, signalNames } from "../simulation/definition/waits.ts";
-import { allNodes } from "../simulation/stage/stage.ts";
 import type { Run } from "./run.ts";
+import { nodesOf } from "./run.ts";
 
 /** An act on an instance, with which of the names of nodes it is about. */
 type OnInstance = (run: Run, instanceId: string) => Promise<void>;
@@ -36,7 +36,7 @@ const said = { requestedBy: "op", reason: "because" };
 
 const vote: OnInstance = async ({ tape, pair, definition }, instanceId) => {
   const waiting = pair.tables.step.of(instanceId).filter(({ status }) => status === "waiting_decision");
-  const step = tape.pickAny(waiting)?.node ?? tape.pickAny(allNodes(definition.nodes))?.name ?? "none";
+  const step = tape.pickAny(waiting)?.node ?? tape.pickAny(nodesOf(definition))?.name ?? "none";
   const by = tape.pick([...people, ...chiefs, "eve"] as const);
   const kind = tape.chance(70) ? "confirm" : "reject";
   const comment = tape.chance(30) ? "well" : undefined;
@@ -57,7 +57,7 @@ const signal: OnInstance = async ({ tape, pair }, instanceId) => {
 
 const onLetter: OnInstance = async ({ tape, pair, definition }, instanceId) => {
   const letter = tape.pickAny(pair.tables.deadLetter.of(instanceId).sort((a, b) => (a.node < b.node ? -1 : 1)));
-  const node = tape.pickAny(allNodes(definition.nodes));
+  const node = tape.pickAny(nodesOf(definition));
   const step = letter?.node ?? node?.name ?? "none";
   const input = tape.chance(40) ? { input: { given: true } } : {};
   const output = node?.kind === "condition" ? tape.chance(50) : { ok: true };

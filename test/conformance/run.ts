@@ -1,5 +1,6 @@
 /** A random run while it is made. */
 import type { DefinitionJson, PreparedStart } from "@floxy/shared";
+import { buildGraph } from "@floxy/shared";
 import type { Tape } from "../simulation/tape.ts";
 import type { Pair } from "./pair.ts";
 
@@ -10,3 +11,7 @@ export interface Run {
   readonly definition: DefinitionJson;
   readonly starts: PreparedStart[];
 }
+
+/** The nodes of a definition, at any depth. */
+export const nodesOf = (definition: DefinitionJson) =>
+  [...buildGraph(definition).nodes.values()].map(({ name, kind }) => ({ name, kind }));

@@ -1,5 +1,5 @@
 /** What clients, workers and orchestrators do, on both stores. */
-import type { AttemptResult, Json, LeasedStep } from "@floxy/shared";
+import type { AttemptResult, DefinitionJson, Json, LeasedStep } from "@floxy/shared";
 import {
   claim,
   extend,
@@ -14,10 +14,10 @@ import {
 import type { Settlement } from "@floxy/shared/store";
 import { settle } from "@floxy/shared/store";
 import { handlers, undoHandlers } from "../simulation/definition/sample.ts";
-import { allNodes } from "../simulation/stage/stage.ts";
 import type { Tape } from "../simulation/tape.ts";
 import type { Side } from "./pair.ts";
 import type { Run } from "./run.ts";
+import { nodesOf } from "./run.ts";
 
 /** More than a run ever has of anything, so that no store chooses among equals. */
 const all = 1_000;
@@ -25,14 +25,14 @@ const all = 1_000;
 /** Starts one or two instances; some under a key that was used, some that were started before. */
 export const start = async ({ tape, pair, definition, starts }: Run): Promise<void> => {
   const prepared = tape.chance(15) ? tape.pickAny(starts) : undefined;
-  const batch = [prepared ?? (await pair.prepare(requestOf(tape, definition.nodes, pair.now)))];
-  if (tape.chance(20)) batch.push(await pair.prepare(requestOf(tape, definition.nodes, pair.now)));
+  const batch = [prepared ?? (await pair.prepare(requestOf(tape, definition, pair.now)))];
+  if (tape.chance(20)) batch.push(await pair.prepare(requestOf(tape, definition, pair.now)));
   starts.push(...batch);
   await pair.call("start", ({ db, hints }) => insertStarts(db, batch, hints));
 };
 
-const requestOf = (tape: Tape, nodes: Parameters<typeof allNodes>[0], now: number) => {
-  const conditions = allNodes(nodes).filter(({ kind }) => kind === "condition");
+const requestOf = (tape: Tape, definition: DefinitionJson, now: number) => {
+  const conditions = nodesOf(definition).filter(({ kind }) => kind === "condition");
   const sides = Object.fromEntries(conditions.map(({ name }) => [name, tape.chance(50)]));
   return {
     definitionName: "d",
@@ -196,7 +196,7 @@ const takeOver = async ({ db, graphs, hints }: Side) => {
 
 /** Does something in a transaction that is rolled back. */
 export const rollBack = async ({ tape, pair, definition }: Run): Promise<void> => {
-  const prepared = await pair.prepare(requestOf(tape, definition.nodes, pair.now));
+  const prepared = await pair.prepare(requestOf(tape, definition, pair.now));
   await pair.call("roll back", ({ db, hints }) =>
     db.transaction(async (tx) => {
       await insertStarts(tx, [prepared], hints);

@@ -4,7 +4,7 @@
  */
 import type { Json } from "@floxy/shared";
 import { isFloxyError } from "@floxy/shared";
-import type { Sample } from "../simulation/definition/sample.ts";
+import type { Sample } from "../simulation/definition/growth.ts";
 import { Simulation } from "../simulation/drive/simulation.ts";
 import { SimulatedWorker } from "../simulation/drive/worker.ts";
 import { openMemoryStage } from "../simulation/stage/memory.ts";

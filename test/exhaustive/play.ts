@@ -2,7 +2,7 @@
 import type { Json } from "@floxy/shared";
 import type { Account } from "../simulation/check/account.ts";
 import { hasEnded } from "../simulation/check/rest.ts";
-import type { Sample } from "../simulation/definition/sample.ts";
+import type { Sample } from "../simulation/definition/growth.ts";
 import { act } from "../simulation/drive/acts.ts";
 import type { CrashPlan } from "../simulation/drive/crash.ts";
 import type { Simulation } from "../simulation/drive/simulation.ts";

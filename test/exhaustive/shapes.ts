@@ -3,7 +3,7 @@
  * order, and of a condition only what stands on the side that it takes makes a difference.
  */
 import type { ForkJson, NodeJson } from "@floxy/shared";
-import type { Sample } from "../simulation/definition/sample.ts";
+import type { Sample } from "../simulation/definition/growth.ts";
 
 /** A kind of node without nodes in it. */
 export type Leaf = "task" | "savepoint" | "human" | "signal" | "sleep" | "complete" | "fail";

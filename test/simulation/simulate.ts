@@ -15,7 +15,7 @@ import { openMemoryStage } from "./stage/memory.ts";
 import { Tape } from "./tape.ts";
 
 /** How many instances CI simulates, in all parts together. */
-const instanceCount = 120_000;
+const instanceCount = 100_000;
 
 /** So few instances that not everything rare must be among them. */
 const fewInstances = 5_000;

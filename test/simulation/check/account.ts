@@ -3,7 +3,7 @@
  * from the history. The engine's rows are held against it.
  */
 import type { Json, TaskJson } from "@floxy/shared";
-import type { Sample } from "../definition/sample.ts";
+import type { Sample } from "../definition/growth.ts";
 import type { Facts } from "../stage/stage.ts";
 import type { Told } from "./flow.ts";
 import type { Order } from "./order.ts";

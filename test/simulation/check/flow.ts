@@ -3,7 +3,7 @@
  * node stands: which nodes the flow has reached, and which value was passed to each. Shares no code with the engine.
  */
 import type { ForkJson, HumanJson, Json, NodeJson } from "@floxy/shared";
-import type { MappingRule, Rule, Sample } from "../definition/sample.ts";
+import type { MappingRule, Rule, Sample } from "../definition/growth.ts";
 import type { Facts } from "../stage/stage.ts";
 
 /** How far the flow has come through a node or a sequence. `early`: it has ended the branch, or all. */

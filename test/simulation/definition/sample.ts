@@ -3,8 +3,10 @@
  * early ends, with every option that changes what a run may do. Beside each expression stands a rule that says the same,
  * for checkers that do not evaluate expressions.
  */
-import type { DefinitionJson, EndJson, ForkJson, JoinRule, Mapping, NodeJson, TaskJson } from "@floxy/shared";
+import type { DefinitionJson, EndJson, ForkJson, JoinRule, NodeJson, TaskJson } from "@floxy/shared";
 import type { Tape } from "../tape.ts";
+import type { Growth, Position, Rule, Sample } from "./growth.ts";
+import { growMapping, nameOf } from "./growth.ts";
 import { growHuman, growSignal, growSleep } from "./waits.ts";
 
 interface Grown {

@@ -1,7 +1,7 @@
 /** Random nodes that wait: for people, for time, for signals. */
 import type { HumanJson, NodeJson } from "@floxy/shared";
-import type { Growth, Position } from "./sample.ts";
-import { growMapping, nameOf } from "./sample.ts";
+import type { Growth, Position } from "./growth.ts";
+import { growMapping, nameOf } from "./growth.ts";
 
 /** Those who decide when they are named. */
 export const people = ["ada", "ben", "cem"] as const;

@@ -115,7 +115,11 @@ const tell = (simulation: Simulation, instanceId: string, what: Act): void => {
   }
   if (!("step" in what)) return;
   const { account, node } = simulation.nodeOf(instanceId, what.step);
-  if (what.kind === "requeue" && what.input !== undefined) node.given = { value: what.input };
+  if (what.kind === "requeue" && what.input !== undefined) {
+    node.given = { value: what.input };
+    // It is the step's input from now on, also for a compensation that comes before the step is called with it.
+    if (!account.sample.mappings.has(`~${what.step}`)) node.undoInput = node.given;
+  }
   // The next retry without an input goes back to what the compensation gets by itself.
   if (what.kind === "retry") node.undoGiven = what.input === undefined ? undefined : { value: what.input };
   if (what.kind === "skip") {

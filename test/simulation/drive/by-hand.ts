@@ -1,8 +1,10 @@
 /** A simulation that a test moves by hand: one instance, one worker, and every promise held after each step. */
-import type { Json, NodeJson } from "@floxy/shared";
+import type { DefinitionJson, NodeJson } from "@floxy/shared";
 import type { Account } from "../check/account.ts";
 import { openMemoryStage } from "../stage/memory.ts";
 import { Tape } from "../tape.ts";
+import type { Act } from "./acts.ts";
+import { act } from "./acts.ts";
 import { drain } from "./drain.ts";
 import { Simulation } from "./simulation.ts";
 import type { Fate } from "./worker.ts";
@@ -38,12 +40,12 @@ export class ByHand {
   #instanceId = "";
 
   /** Starts an instance of these nodes. */
-  static async start(nodes: readonly NodeJson[], input: Json = { start: 1 }): Promise<ByHand> {
+  static async start(nodes: readonly NodeJson[], options: Partial<DefinitionJson> = {}): Promise<ByHand> {
     const hand = new ByHand();
-    const definition = { format: 1, name: "by-hand", version: 1, nodes } as const;
+    const definition = { format: 1, name: "by-hand", version: 1, nodes, ...options } as const;
     const sample = { definition, rules: new Map(), mappings: new Map() };
     await hand.simulation.define(sample);
-    hand.#instanceId = await hand.simulation.start(sample, input);
+    hand.#instanceId = await hand.simulation.start(sample, { start: 1 });
     return hand;
   }
 
@@ -92,6 +94,11 @@ export class ByHand {
       await this.worker.settle();
       await this.simulation.review();
     }
+  }
+
+  /** An operator does something. */
+  async act(what: Act): Promise<void> {
+    await act(this.simulation, this.account, what);
   }
 
   /** All that is left goes well. */

@@ -52,6 +52,7 @@ const rest = async (simulation: Simulation, workers: readonly SimulatedWorker[],
 const work = async (workers: readonly SimulatedWorker[], tape: Tape): Promise<number[]> => {
   const counts: number[] = [];
   for (const worker of workers) {
+    counts.push(worker.unanswered.length);
     while (worker.unanswered.length > 0) await worker.repeat();
     counts.push(await worker.claim(20), worker.calls.length + worker.finished.length);
     for (const call of [...worker.calls]) {

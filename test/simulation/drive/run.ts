@@ -2,7 +2,7 @@
 import type { Json } from "@floxy/shared";
 import { same } from "../check/flow.ts";
 import { hasEnded } from "../check/rest.ts";
-import type { Sample } from "../definition/sample.ts";
+import type { Sample } from "../definition/growth.ts";
 import { growDefinition, handlers, undoHandlers } from "../definition/sample.ts";
 import type { Stage } from "../stage/stage.ts";
 import type { Tape } from "../tape.ts";

@@ -22,7 +22,7 @@ import type { LeaseEnd } from "../check/history.ts";
 import { followHistory } from "../check/history.ts";
 import { orderOf } from "../check/order.ts";
 import { checkMoment, hasEnded } from "../check/rest.ts";
-import type { Sample } from "../definition/sample.ts";
+import type { Sample } from "../definition/growth.ts";
 import type { Facts, Stage } from "../stage/stage.ts";
 import { World } from "../world/world.ts";
 import { Coverage } from "./coverage.ts";

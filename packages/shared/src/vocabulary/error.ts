@@ -14,6 +14,7 @@ export const errorCodes = {
   INSTANCE_NOT_FAILED: { kind: "terminal", http: 409 },
   STEP_NOT_FOUND: { kind: "terminal", http: 404 },
   DEAD_LETTER_NOT_FOUND: { kind: "terminal", http: 404 },
+  BULK_NOT_FOUND: { kind: "terminal", http: 404 },
   DECISION_NOT_OPEN: { kind: "terminal", http: 409 },
   DECISION_FORBIDDEN: { kind: "terminal", http: 403 },
   DECISION_CONFLICT: { kind: "terminal", http: 409 },

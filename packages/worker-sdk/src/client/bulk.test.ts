@@ -138,15 +138,20 @@ describe("an act in bulk", () => {
     ["nobody who asks", () => client.bulkCancel({ definition: "x" }, {} as never)],
     ["a filter that chooses everything", () => client.bulkRequeue({}, said)],
     ["a discard without a reason", () => client.bulkDiscard({ definition: "x" }, { requestedBy: "ops" } as never)],
-    ["an id that is none", () => client.bulk("x")],
-    ["an id of nothing", () => client.bulk("01ARZ3NDEKTSV4RRFFQ69G5FAV")],
-    ["items of nothing", () => client.bulkItems("01ARZ3NDEKTSV4RRFFQ69G5FAV")],
     ["a page of nothing", () => client.bulkItems("01ARZ3NDEKTSV4RRFFQ69G5FAV", { limit: 0 })],
     ["a page from nowhere", () => client.bulkItems("01ARZ3NDEKTSV4RRFFQ69G5FAV", { after: -1 })],
     ["states that are none", () => client.bulkItems("01ARZ3NDEKTSV4RRFFQ69G5FAV", { states: ["over"] as never })],
-    ["a wait for nothing", () => client.waitForBulk("x")],
     ["a wait of no time", () => client.waitForBulk("x", { timeoutMs: -1 })],
   ])("refuses %s", async (_, call) => {
     expect(await codeOf(call())).toBe("OPTION_INVALID");
+  });
+
+  it.each<[string, () => Promise<unknown>]>([
+    ["an id that is none", () => client.bulk("x")],
+    ["an id of nothing", () => client.bulk("01ARZ3NDEKTSV4RRFFQ69G5FAV")],
+    ["items of nothing", () => client.bulkItems("01ARZ3NDEKTSV4RRFFQ69G5FAV")],
+    ["a wait for nothing", () => client.waitForBulk("x")],
+  ])("does not find %s", async (_, call) => {
+    expect(await codeOf(call())).toBe("BULK_NOT_FOUND");
   });
 });

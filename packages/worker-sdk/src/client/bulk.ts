@@ -94,7 +94,7 @@ export abstract class BulkOperator extends Operator {
     return this.#ask("retry_compensation", filter, options);
   }
 
-  /** A bulk act and how many of its items are what. Throws `OPTION_INVALID` when there is none of this id. */
+  /** A bulk act and how many of its items are what. Throws `BULK_NOT_FOUND`. */
   async bulk(bulkId: string): Promise<Bulk> {
     return this.#acting.read((db) => readBulk(db, bulkId));
   }
@@ -151,7 +151,9 @@ export abstract class BulkOperator extends Operator {
 
 const readBulk = async (db: Database, bulkId: string): Promise<Bulk> => {
   const row = isId(bulkId) ? await getBulk(db, bulkId) : undefined;
-  if (row === undefined) throw invalid(`There is no bulk act with the id ${String(bulkId)}.`);
+  if (row === undefined) {
+    throw new FloxyError("BULK_NOT_FOUND", `There is no bulk act with the id ${String(bulkId)}.`, { data: { bulkId } });
+  }
   return { ...row, filter: JSON.parse(row.filter) as unknown };
 };
 

@@ -3,9 +3,9 @@ import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import type { NodeJson } from "../../definition/model.ts";
 import { claim } from "../../store/queue.ts";
 import { sql } from "../../store/testing/database.ts";
-import type { AttemptResult } from "../settle.ts";
 import { reviewLoaded } from "../apply.ts";
 import { noHints } from "../hints.ts";
+import type { AttemptResult } from "../settle.ts";
 import { loadInstances } from "../state.ts";
 import { done, failed, fork, Stand, task } from "../testing/stand.ts";
 import { discardStep, requeueStep } from "./dead-letter.ts";
@@ -96,7 +96,11 @@ describe("a step that was requeued after an attempt that may have had effects", 
 describe("a compensation that is settled in one statement with a failure of its instance", () => {
   it("is tried again when attempts are left, and given back when it was not called", async () => {
     for (const result of [failed("later"), { kind: "released" } as const]) {
-      const race = { ...fork("race", { x: [task("x")], y: [task("y"), task("z")] }), join: "any", losers: "compensate" };
+      const race = {
+        ...fork("race", { x: [task("x")], y: [task("y"), task("z")] }),
+        join: "any",
+        losers: "compensate",
+      };
       const id = await stand.start([race as NodeJson, task("b")]);
       const first = await stand.lease();
       await stand.settle([first.get("y"), done]);
