@@ -66,18 +66,6 @@ describe("a failure while other branches are on their way", () => {
   });
 });
 
-describe("a step of a dead letter", () => {
-  it("that is queued again and then cancelled is undone for what its attempts before have done", async () => {
-    const hand = await ByHand.start([undoable("a")], { onFailure: "dlq" });
-    await hand.play(["a"]);
-    expect(hand.status).toBe("dlq");
-    await hand.act({ kind: "requeue", step: "a" });
-    await hand.act({ kind: "cancel" });
-    await hand.end();
-    expect([hand.status, hand.statusOf("a"), hand.called("compensation")]).toEqual(["cancelled", "rolled_back", ["a"]]);
-  });
-});
-
 describe("a large instance", () => {
   it("with a fork of two hundred branches completes, and is rolled back, each step once", async () => {
     const names = Array.from({ length: 200 }, (_, index) => `t${index}`);

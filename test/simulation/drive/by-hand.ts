@@ -1,10 +1,8 @@
 /** A simulation that a test moves by hand: one instance, one worker, and every promise held after each step. */
-import type { DefinitionJson, NodeJson } from "@floxy/shared";
+import type { NodeJson } from "@floxy/shared";
 import type { Account } from "../check/account.ts";
 import { openMemoryStage } from "../stage/memory.ts";
 import { Tape } from "../tape.ts";
-import type { Act } from "./acts.ts";
-import { act } from "./acts.ts";
 import { drain } from "./drain.ts";
 import { Simulation } from "./simulation.ts";
 import type { Fate } from "./worker.ts";
@@ -40,9 +38,9 @@ export class ByHand {
   #instanceId = "";
 
   /** Starts an instance of these nodes. */
-  static async start(nodes: readonly NodeJson[], options: Partial<DefinitionJson> = {}): Promise<ByHand> {
+  static async start(nodes: readonly NodeJson[]): Promise<ByHand> {
     const hand = new ByHand();
-    const definition = { format: 1, name: "by-hand", version: 1, nodes, ...options } as const;
+    const definition = { format: 1, name: "by-hand", version: 1, nodes } as const;
     const sample = { definition, rules: new Map(), mappings: new Map() };
     await hand.simulation.define(sample);
     hand.#instanceId = await hand.simulation.start(sample, { start: 1 });
@@ -94,11 +92,6 @@ export class ByHand {
       await this.worker.settle();
       await this.simulation.review();
     }
-  }
-
-  /** An operator does something. */
-  async act(what: Act): Promise<void> {
-    await act(this.simulation, this.account, what);
   }
 
   /** All that is left goes well. */

@@ -187,7 +187,7 @@ const isStorableTime = (time: Date): boolean => {
 export const isDlqMode = ({ definition }: Graph): boolean => definition.onFailure === "dlq";
 
 /** The row that puts a task into the queue. */
-export const enqueueForward = ({ name, json }: TaskNode, source: Source): Enqueue => ({
+const enqueueForward = ({ name, json }: TaskNode, source: Source): Enqueue => ({
   node: name,
   lane: "forward",
   handler: json.handler,

@@ -45,6 +45,11 @@ describe("the first failure of an instance", () => {
     expect(first({}, waiting("f"), step("a"))).toBeUndefined();
   });
 
+  it("is one that says why, rather than a step that was only stopped because of it", () => {
+    const error = { code: "HANDLER_FAILED", message: "broken" } as const;
+    expect(first({}, waiting("f"), failed("c"), step("a", { status: "failed", error }))).toBe("a");
+  });
+
   it("is none while so many branches can arrive as the join needs (section 7)", () => {
     expect(first({ join: "any" }, waiting("f"), failed("b"), failed("a"))).toBeUndefined();
     expect(first({ join: "any" }, waiting("f"), failed("b"), failed("a"), failed("c"))).toBe("b");

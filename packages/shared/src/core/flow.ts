@@ -18,7 +18,7 @@ export const stopAtStart = (sequence: Sequence): Stop => sequence.nodes[0] ?? en
 export const stopAfterEnd = (node: EndNode): Stop => ({ kind: "over", of: courseOf(node).owner.kind });
 
 /** The branch that a node stands in, or the outermost sequence, however deep in conditions. */
-export const courseOf = (node: GraphNode): Course => {
+const courseOf = (node: GraphNode): Course => {
   let { sequence } = node;
   while (sequence.owner.kind === "side") sequence = sequence.owner.condition.sequence;
   return sequence as Course;

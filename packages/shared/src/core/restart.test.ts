@@ -48,6 +48,8 @@ describe("the wait before the flow goes on by itself from a savepoint", () => {
     const { graph, state } = at({});
     const after = (attempt: number) => ({ ...state, steps: new Map([...state.steps, ["b", step("b", { attempt })]]) });
     expect([restartDelay(graph, after(0)), restartDelay(graph, after(1))]).toEqual([1_000, null]);
+    const requeued = step("b", { attempt: 0, outcome: "unknown" });
+    expect(restartDelay(graph, { ...state, steps: new Map([...state.steps, ["b", requeued]]) })).toBeNull();
   });
 });
 

@@ -42,7 +42,7 @@ export const condition = (
 export const savepoint = (name: string): SavepointJson => ({ kind: "savepoint", name });
 
 /** A definition of these nodes. */
-export const define = (...nodes: readonly NodeJson[]): DefinitionJson => ({
+const define = (...nodes: readonly NodeJson[]): DefinitionJson => ({
   format: 1,
   name: "test",
   version: 1,
