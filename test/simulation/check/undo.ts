@@ -27,19 +27,21 @@ export const checkUndo = (account: Account, step: { readonly after: Facts }, nam
     if (later.lease?.lane === "forward") wrong.push(`${name} is undone while ${other}, which comes after it, runs`);
     if (isToUndo(account, other)) wrong.push(`${name} is undone before ${other}, which comes after it`);
   }
-  if (order.definition.compensate === "sequential") wrong.push(...checkSequence(account, after, name));
+  if (order.definition.compensate === "sequential") {
+    wrong.push(...checkSequence(account, after, name, lost !== undefined));
+  }
   return wrong;
 };
 
-// One at a time, and the one that was settled last first.
-const checkSequence = (account: Account, after: Facts, name: string): string[] => {
+// One at a time, and the one that was settled last first; but one that has lost may have been queued before the rollback.
+const checkSequence = (account: Account, after: Facts, name: string, hasLost: boolean): string[] => {
   const wrong: string[] = [];
   const own = nodeOf(account, name).settledIn;
   for (const [other, { settledIn, lease }] of account.nodes) {
     if (other === name) continue;
     if (lease?.lane === "compensation") wrong.push(`${name} is undone while ${other} is`);
     // The causal order goes before: a loser may have ended after what came after its join.
-    const isFree = !account.order.isAfter(name, other);
+    const isFree = !hasLost && !account.order.isAfter(name, other);
     const isConcerned = account.status !== "running" && isFree && !isBeforeBoundary(account, after, other);
     if (isConcerned && settledIn > own && isToUndo(account, other) && !isSameMoment(account, name, other)) {
       wrong.push(`${name} is undone before ${other}, which ended later`);

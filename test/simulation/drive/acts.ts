@@ -154,9 +154,11 @@ const mustAccept = (before: Facts, what: Act): boolean | undefined => {
   switch (what.kind) {
     case "cancel":
     case "abort":
-    case "signal":
     case "reprioritise":
       return !hasEnded(before);
+    case "signal":
+      // Sent again it is answered as before, whatever has become of the instance.
+      return before.signals.some(({ signalId }) => signalId === what.signalId) || !hasEnded(before);
     case "resume":
       return status === "failed";
     case "requeue":

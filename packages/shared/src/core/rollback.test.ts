@@ -240,6 +240,15 @@ describe("the plan of a sequential rollback", () => {
     expect(told(planRollback(graph, stateOf(rows, [running("r2")])))).toEqual(["underway"]);
   });
 
+  it("starts none while a branch that had lost before is undone, although the way back has not come to it", () => {
+    const fork2 = fork("f", { left: [undoable("l")], right: [undoable("r")] });
+    const losing = graphWith({ compensate: "sequential" }, fork2, undoable("end"));
+    const state = stateOf({ f: "completed", r: "completed", l: "compensating", end: "failed" }, [
+      queued("l", { lane: "compensation" }),
+    ]);
+    expect(told(planRollback(losing, state))).toEqual(["underway"]);
+  });
+
   it("is stuck behind a dead letter, since all that is left would come after it", () => {
     const dead = { ...stateOf({ ...rows, l2: "paused" }), deadLetters: new Map([["l2", "compensation"] as const]) };
     expect(told(planRollback(graph, dead))).toEqual(["stuck", "r2 rolled_back"]);

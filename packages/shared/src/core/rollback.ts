@@ -35,13 +35,17 @@ export const planRollback = (graph: Graph, state: InstanceState): RollbackPlan =
 
 /** Plans how parts of an instance are undone beside each other. */
 export const planUndo = (graph: Graph, parts: readonly Sequence[], state: InstanceState): RollbackPlan => {
-  const walk: Walk = { state, enqueue: [], steps: [], running: false };
+  const walk: Walk = { state, enqueue: [], steps: [], running: isSequential(graph) && isUndoing(state) };
   const clearances = parts.map((part) => backThrough(walk, part));
   const { running } = walk;
   const { enqueue, steps } = isSequential(graph) ? oneAtATime(walk) : walk;
   if (!clearances.includes("blocked")) return { enqueue, steps, progress: "done" };
   return { enqueue, steps, progress: running || enqueue.length > 0 ? "underway" : "stuck" };
 };
+
+// Also where the walk does not come to: a branch that had lost may have begun to be undone before the rollback.
+const isUndoing = ({ queue }: InstanceState): boolean =>
+  [...queue.values()].some(({ lane }) => lane === "compensation");
 
 const isSequential = ({ definition }: Graph): boolean => definition.compensate === "sequential";
 
