@@ -108,7 +108,8 @@ export class SimulatedWorker {
     if (hasEffect && !call.isTransactional) world[lane === "forward" ? "act" : "undo"](instanceId, node, run);
     // The engine takes an attempt that is not the first for one that may have had effects.
     const harmless =
-      result.kind === "released" || (result.kind === "failed" && !result.called && attempt === 1 && !result.retryable);
+      attempt === 1 &&
+      (result.kind === "released" || (result.kind === "failed" && !result.called && !result.retryable));
     this.finished.push({ ...call, result, harmless: harmless || call.isTransactional });
   }
 

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
-import { sql } from "../store/testing/database.ts";
+import { lockInstances } from "../store/state.ts";
+import { eventually, sql } from "../store/testing/database.ts";
 import { noHints } from "./hints.ts";
+import { settleAttempts } from "./settle.ts";
 import { takeOverExpired } from "./takeover.ts";
 import { done, failed, fork, Stand, task } from "./testing/stand.ts";
 
@@ -245,5 +247,37 @@ describe("a compensation", () => {
       y0: "rolled_back",
       last: "rolled_back",
     });
+  });
+});
+
+describe("a result that is sent again because its answer was lost", () => {
+  it("is answered as settled, also while the first sending still waits for the instance, and nothing is told as refused", async () => {
+    const id = await stand.start([task("a"), task("b")]);
+    const leased = (await stand.lease()).get("a");
+    if (leased === undefined) throw new Error("the step was not leased");
+    const graph = await stand.graphs.get(stand.db, leased.definitionName, leased.definitionVersion);
+    const attempts = [{ ...leased, graph, result: done }];
+    const send = (isRepeat: boolean) =>
+      settleAttempts(stand.db, { attempts, workerId: "w", random: () => 0, hints: noHints(), isRepeat });
+    const [held, free] = [newGate(), newGate()];
+    const holding = stand.db.transaction(async (tx) => {
+      await lockInstances(tx, [id]);
+      held.resolve();
+      await free.promise;
+    });
+    await held.promise;
+    const waiting = async (count: number): Promise<void> => {
+      const text = "SELECT FROM pg_locks WHERE NOT granted AND locktype IN ('transactionid', 'tuple')";
+      await eventually(async () => expect(await sql(stand.db, text)).toHaveLength(count));
+    };
+    const first = send(false);
+    await waiting(1);
+    const second = send(true);
+    await waiting(2);
+    free.resolve();
+    expect(await Promise.all([first, second, holding])).toEqual([["settled"], ["settled"], undefined]);
+    expect(await stand.story(id)).not.toContain("step.refused a");
+    await stand.settle([(await stand.lease()).get("b"), done]);
+    expect(await stand.view(id)).toMatchObject({ status: "completed" });
   });
 });

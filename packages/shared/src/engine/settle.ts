@@ -48,6 +48,8 @@ export interface SettleAttemptsParams {
   /** Gives numbers from 0 to below 1, for jitter. */
   readonly random: () => number;
   readonly onlyExpired?: boolean;
+  /** Whether these were sent before and the answer was lost: that statement may still be waiting for an instance. */
+  readonly isRepeat?: boolean;
   /** Collects what is worth telling others. */
   readonly hints: Hints;
 }
@@ -135,9 +137,11 @@ const defect = (error: unknown): Pick<Settlement, "verdict" | "error" | "outcome
   outcome: "unknown",
 });
 
-const write = (db: Database, params: SettleParams): Promise<SettleResult[]> => {
+// A repeat locks the instances by a statement before, as a freeze does: in one statement it would wait for the first one to
+// end and then not see what that has written.
+const write = (db: Database, params: SettleParams, isRepeat = false): Promise<SettleResult[]> => {
   const { settlements } = params;
-  if (!settlements.some(mayFreeze)) return settle(db, params);
+  if (!isRepeat && !settlements.some(mayFreeze)) return settle(db, params);
   return db.transaction(async (tx) => {
     await lockInstances(tx, [...new Set(settlements.map(({ instanceId }) => instanceId))]);
     return settle(tx, params);
@@ -150,9 +154,9 @@ const settleIsolated = async (
   settlements: readonly Settlement[],
   params: SettleAttemptsParams,
 ): Promise<SettleResult[]> => {
-  const { workerId, onlyExpired = false } = params;
+  const { workerId, onlyExpired = false, isRepeat } = params;
   try {
-    return await write(db, { settlements, workerId, onlyExpired });
+    return await write(db, { settlements, workerId, onlyExpired }, isRepeat);
   } catch (error) {
     if (isTransient(error)) throw error;
     const [only] = settlements;

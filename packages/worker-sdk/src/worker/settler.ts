@@ -84,8 +84,14 @@ export class Settler {
     const { logger, random } = this.#options;
     const count = attempts.length;
     const onRetry = (error: unknown) => logger.warn({ error, count }, "results could not be written; trying again");
+    let tries = 0;
     try {
-      await retryTransient(() => this.#writeOnce(attempts), { signal: this.#given.signal, random, mayPass, onRetry });
+      await retryTransient(() => this.#writeOnce(attempts, tries++ > 0), {
+        signal: this.#given.signal,
+        random,
+        mayPass,
+        onRetry,
+      });
     } catch (error) {
       if (count > 1 && !this.#given.signal.aborted) {
         // One of them cannot be written. Each for itself, so that the others can.
@@ -96,14 +102,14 @@ export class Settler {
     }
   }
 
-  async #writeOnce(attempts: readonly SettledAttempt[]): Promise<void> {
+  async #writeOnce(attempts: readonly SettledAttempt[], isRepeat: boolean): Promise<void> {
     const { db, workerId, random, logger, onHints } = this.#options;
     const hints = noHints();
     const [only] = attempts;
     const results =
       only?.isInDoubt === true
         ? [await db.transaction((tx) => settleWithin(tx, only, { workerId, hints, random }))]
-        : await settleAttempts(db, { attempts, workerId, hints, random });
+        : await settleAttempts(db, { attempts, workerId, hints, random, isRepeat });
     for (const [index, attempt] of attempts.entries()) {
       if (results[index] === "lost") logger.warn(fieldsOf(attempt), "the lease was lost; the result was refused");
       else if (results[index] === "settled" && isReadyAgain(attempt)) hints.ready.add(attempt.handler);
