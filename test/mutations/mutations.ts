@@ -25,7 +25,7 @@ export const mutations: readonly Mutation[] = [
     file: "packages/shared/src/store/settle.ts",
     find: "AND q.node = s.node AND q.token = s.token\n  WHERE NOT $27",
     replace: "AND q.node = s.node\n  WHERE NOT $27",
-    tests: ["packages/shared/src/engine/settle.test.ts", "test/conformance"],
+    tests: ["packages/shared/src/engine/settle.test.ts", "test/conformance/contract"],
   },
   {
     name: "epoch",
@@ -50,7 +50,7 @@ export const mutations: readonly Mutation[] = [
     file: "packages/shared/src/core/rollback.ts",
     find: 'if (clearance !== "clear") return clearance;\n  }\n  return "clear";',
     replace: 'if (clearance === "boundary") return clearance;\n  }\n  return "clear";',
-    tests: ["packages/shared/src/core", "test/simulation"],
+    tests: ["packages/shared/src/core/rollback.test.ts", "test/simulation/even-seeds"],
   },
   {
     name: "join-once",
@@ -58,6 +58,6 @@ export const mutations: readonly Mutation[] = [
     file: "packages/shared/src/core/join.ts",
     find: 'if (status !== "waiting" || node?.kind !== "fork") continue;',
     replace: 'if ((status !== "waiting" && status !== "completed") || node?.kind !== "fork") continue;',
-    tests: ["packages/shared/src/core/join.test.ts", "test/simulation"],
+    tests: ["packages/shared/src/core/join.test.ts", "test/simulation/even-seeds"],
   },
 ];

@@ -37,10 +37,11 @@ export type Act =
 /** Performs an act. Answers whether it was accepted; what is refused must have had a reason to be. */
 export const act = async (
   simulation: Simulation,
-  { instanceId, facts }: Account,
+  account: Account,
   what: Act,
   crash?: CrashPlan,
 ): Promise<boolean> => {
+  const { instanceId, facts } = account;
   const said = Object.values(what)
     .map((part) => (typeof part === "string" ? part : JSON.stringify(part)))
     .join(" ");
@@ -62,7 +63,7 @@ export const act = async (
   const { answer } = await simulation.step(`${label(instanceId)}: ${said}`, work, { crash, told, touches: instanceId });
   // Whoever lost the answer asks again: every act is safe to repeat.
   if (answer === undefined) return act(simulation, reopen(simulation, instanceId), what);
-  if (facts !== undefined) checkAct(instanceId, facts, what, { answer, code: refusal.code });
+  if (facts !== undefined) checkAct(account, facts, what, { answer, code: refusal.code });
   return answer;
 };
 
@@ -137,16 +138,20 @@ const tell = (simulation: Simulation, instanceId: string, what: Act): void => {
 };
 
 const checkAct = (
-  instanceId: string,
+  { instanceId, order }: Account,
   before: Facts,
   what: Act,
   { answer, code }: { readonly answer: boolean; readonly code: string | undefined },
 ): void => {
-  const should = mustAccept(before, what);
+  const should = mustAccept(before, what) && !(what.kind === "requeue" && isCalledForGood(before, order, what.step));
   if (should === undefined || should === answer) return;
   const how = answer ? "accepted" : `refused with ${code}`;
   throw new Violation(`${label(instanceId)}: ${what.kind} was ${how} while it was ${before.status}`);
 };
+
+// At most one call, ever, also when a person asks.
+const isCalledForGood = ({ steps }: Facts, { tasks }: Account["order"], step: string): boolean =>
+  tasks.get(step)?.idempotent === false && steps.get(step)?.outcome !== "absent";
 
 /** Whether an act must be accepted, or refused; `undefined` when that is not foretold. */
 const mustAccept = (before: Facts, what: Act): boolean | undefined => {

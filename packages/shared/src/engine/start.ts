@@ -5,7 +5,7 @@ import { defaultPriority } from "../definition/model.ts";
 import type { Executor } from "../store/executor.ts";
 import type { ExistingInstance, NewInstance } from "../store/instance.ts";
 import { findExisting, insertInstances } from "../store/instance.ts";
-import { FloxyError } from "../vocabulary/error.ts";
+import { FloxyError, isFloxyError } from "../vocabulary/error.ts";
 import { newId } from "../vocabulary/id.ts";
 import type { Json } from "../vocabulary/json.ts";
 import { encodePayload } from "../vocabulary/json-check.ts";
@@ -45,13 +45,42 @@ export interface PreparedStart {
 
 /**
  * Checks and encodes a request. Throws a typed error that says what to do, and writes nothing, when the definition is
- * unknown or a value is not acceptable.
+ * unknown or a value is not acceptable. A repeat under an idempotency key is held to the version that the first one
+ * started with, whatever has been registered or deprecated since.
  */
 export const prepareStart = async (
   db: Executor,
   graphs: GraphCache,
   request: StartRequest,
-  options: { readonly payloadLimit?: number | undefined } = {},
+  options: StartLimits = {},
+): Promise<PreparedStart> => {
+  try {
+    return await prepare(db, graphs, request, options);
+  } catch (error) {
+    if (!isFloxyError(error, "INPUT_INVALID") && !isFloxyError(error, "DEFINITION_NOT_FOUND")) throw error;
+    const definitionVersion = await versionBefore(db, request);
+    if (definitionVersion === undefined) throw error;
+    return prepare(db, graphs, { ...request, definitionVersion }, options);
+  }
+};
+
+interface StartLimits {
+  readonly payloadLimit?: number | undefined;
+}
+
+/** The version that a request under the same key has started with. */
+const versionBefore = async (db: Executor, request: StartRequest): Promise<number | undefined> => {
+  const { definitionName, definitionVersion, idempotencyKey } = request;
+  if (idempotencyKey === undefined || definitionVersion !== undefined) return undefined;
+  const [standing] = await findExisting(db, [{ instanceId: newId(), definitionName, idempotencyKey }]);
+  return standing?.definitionVersion;
+};
+
+const prepare = async (
+  db: Executor,
+  graphs: GraphCache,
+  request: StartRequest,
+  options: StartLimits,
 ): Promise<PreparedStart> => {
   const graph = await graphs.get(db, request.definitionName, request.definitionVersion ?? null);
   const { name, version, priority: ownPriority, deadlineMs: ownDeadline } = graph.definition;

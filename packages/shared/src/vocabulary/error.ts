@@ -13,6 +13,7 @@ export const errorCodes = {
   INSTANCE_ABORTED: { kind: "terminal", http: 409 },
   INSTANCE_NOT_FAILED: { kind: "terminal", http: 409 },
   STEP_NOT_FOUND: { kind: "terminal", http: 404 },
+  STEP_NOT_IDEMPOTENT: { kind: "terminal", http: 409 },
   DEAD_LETTER_NOT_FOUND: { kind: "terminal", http: 404 },
   BULK_NOT_FOUND: { kind: "terminal", http: 404 },
   DECISION_NOT_OPEN: { kind: "terminal", http: 409 },

@@ -187,6 +187,23 @@ describe("DLQ mode", () => {
     expect(await stand.view(discarded)).toMatchObject({ status: "failed", error: { code: "DEAD_LETTER_DISCARDED" } });
   });
 
+  it("calls a step that is not idempotent no second time; it can be resolved or discarded", async () => {
+    const id = await stand.start([task("a", { idempotent: false })], {}, dlq);
+    await settle({ a: failed() });
+    await expect(stand.act(requeueStep, { instanceId: id, step: "a" })).rejects.toMatchObject({
+      code: "STEP_NOT_IDEMPOTENT",
+    });
+    await stand.act(resolveStep, { instanceId: id, step: "a", output: 1 });
+    expect(await stand.view(id)).toMatchObject({ status: "completed", output: 1 });
+
+    const uncalled = await stand.start([task("a", { idempotent: false })], {}, dlq);
+    const error = { code: "INPUT_INVALID", message: "no" } as const;
+    await settle({ a: { kind: "failed", error, retryable: false, called: false } });
+    await stand.act(requeueStep, { instanceId: uncalled, step: "a" });
+    await settle({ a: done });
+    expect(await stand.view(uncalled)).toMatchObject({ status: "completed" });
+  });
+
   it("pauses a condition that cannot be evaluated, and a person takes a side", async () => {
     const condition: NodeJson = {
       kind: "condition",

@@ -32,12 +32,14 @@ export interface RetryParams extends DeadLetterParams {
 /**
  * Tries a step of a dead letter again, with its attempts counted from the start and another input if one is given.
  *
- * Throws `INSTANCE_NOT_FOUND`, `INSTANCE_TERMINAL`, `STEP_NOT_FOUND`, `DEAD_LETTER_NOT_FOUND`, `INPUT_INVALID` when the
- * input does not fit the handler's schema, and for inputs that cannot be stored.
+ * Throws `INSTANCE_NOT_FOUND`, `INSTANCE_TERMINAL`, `STEP_NOT_FOUND`, `DEAD_LETTER_NOT_FOUND`, `STEP_NOT_IDEMPOTENT` when
+ * the handler may be called only once and was, `INPUT_INVALID` when the input does not fit the handler's schema, and for
+ * inputs that cannot be stored.
  */
 export const requeueStep = (db: Database, graphs: GraphCache, params: RetryParams): Promise<Operated> =>
   operate(db, graphs, "requeue", params, async (loaded, tx) => {
     const letter = await letterOf(tx, loaded, params.step, "forward");
+    assertCallable(loaded, params.step);
     const given = encodeInput(params);
     assertInput(loaded, params.step, given);
     const input = given ?? letter.input;
@@ -131,6 +133,14 @@ const letterOf = async (tx: Executor, loaded: Loaded, step: string, lane: Lane):
   throw new FloxyError("DEAD_LETTER_NOT_FOUND", `step '${step}' of instance ${instanceId}: ${why}`, {
     data: { instanceId, step },
   });
+};
+
+// At most one call, ever, also when a person asks: nobody knows whether the first has had its effect.
+const assertCallable = ({ graph, state }: Loaded, step: string): void => {
+  const node = nodeOf(graph, step);
+  if (node.kind !== "task" || node.json.idempotent !== false || state.steps.get(step)?.outcome === "absent") return;
+  const message = `step '${step}' is not idempotent and was called; find out what it did, and then resolve or discard it`;
+  throw new FloxyError("STEP_NOT_IDEMPOTENT", message, { data: { step } });
 };
 
 const encodeInput = ({ input, payloadLimit }: RetryParams): string | null =>
