@@ -35,12 +35,7 @@ export type Act =
   | { readonly kind: "discard" | "skip"; readonly step: string };
 
 /** Performs an act. Answers whether it was accepted; what is refused must have had a reason to be. */
-export const act = async (
-  simulation: Simulation,
-  account: Account,
-  what: Act,
-  crash?: CrashPlan,
-): Promise<boolean> => {
+export const act = async (simulation: Simulation, account: Account, what: Act, crash?: CrashPlan): Promise<boolean> => {
   const { instanceId, facts } = account;
   const said = Object.values(what)
     .map((part) => (typeof part === "string" ? part : JSON.stringify(part)))
