@@ -5,8 +5,8 @@ import { startCluster } from "../support/cluster.ts";
 import type { Call } from "../support/recorder.ts";
 import { Recorder } from "../support/recorder.ts";
 
-/** How many races to run; FLOXY_RACES=10000 where there is time for them. */
-const races = Number(process.env.FLOXY_RACES ?? 1_000);
+/** How many races to run. */
+const races = Number(process.env.FLOXY_RACES ?? 10_000);
 const batch = 200;
 
 /** How often the database had to break a deadlock, by its own count. */
