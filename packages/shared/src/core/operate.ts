@@ -47,11 +47,11 @@ export const requeue = (graph: Graph, state: InstanceState, name: string, payloa
     const steps: readonly StepChange[] = [{ node: name, status: "compensating" }];
     return mergeDecisions([leaveDlq(state), back, { steps, enqueue }]);
   }
-  const again = goOn(arriveAgain(graph, nodeOf(graph, name), inputFrom, payloads));
+  const again = arriveAgain(graph, nodeOf(graph, name), inputFrom, payloads);
   // The attempts are counted from the start, but what they may have done is not forgotten with them.
   const uncertain = outcome === "unknown";
-  const enqueue = again.enqueue?.map((step) => (step.node === name ? { ...step, uncertain } : step)) ?? [];
-  return mergeDecisions([leaveDlq(state), back, { forget: [name] }, { ...again, enqueue }]);
+  const enqueue = again.enqueue.map((step) => ({ ...step, uncertain }));
+  return mergeDecisions([leaveDlq(state), back, { forget: [name] }, goOn({ ...again, enqueue })]);
 };
 
 /** A step of a dead letter counts as completed with this output. Of a condition it is the side: `true` is `then`. */
