@@ -164,7 +164,8 @@ const mustAccept = (before: Facts, what: Act): boolean | undefined => {
     case "requeue":
     case "resolve":
     case "discard":
-      return !hasEnded(before) && deadLetters.get(what.step) === "forward";
+      // An instance that goes back withdraws them at its next look.
+      return (status === "running" || status === "dlq") && deadLetters.get(what.step) === "forward";
     case "retry":
     case "skip":
       return !hasEnded(before) && deadLetters.get(what.step) === "compensation";
