@@ -117,17 +117,17 @@ WITH settlement AS (
     AS s(ordinal, instance_id, node, token, verdict, output, error, outcome, delay_ms, review, finish, output_from, on_fail)
 ),
 locked AS MATERIALIZED (
-  SELECT instance_id, epoch, status, priority, run FROM ${schema}.instance
-  WHERE instance_id IN (SELECT instance_id FROM settlement)
-  ORDER BY instance_id
-  FOR NO KEY UPDATE
+  SELECT s.*, i.epoch, i.status, i.priority, i.run FROM settlement s JOIN ${schema}.instance i USING (instance_id)
+  ORDER BY s.instance_id
+  FOR NO KEY UPDATE OF i
 ),
 held AS MATERIALIZED (
-  SELECT s.*, q.lane, q.handler, q.attempt, q.input_from, q.input, q.run, q.transactional, q.uncertain, q.leased_at, q.worker_id, l.epoch,
+  SELECT l.ordinal, l.instance_id, l.node, l.token, l.verdict, l.output, l.error, l.outcome, l.delay_ms, l.review, l.finish,
+         l.output_from, l.on_fail, l.epoch, l.priority AS instance_priority, l.run AS instance_run,
+         q.lane, q.handler, q.attempt, q.input_from, q.input, q.run, q.transactional, q.uncertain, q.leased_at, q.worker_id,
          q.lane = 'compensation' OR (l.status = 'running' AND l.epoch = q.epoch) AS live
-  FROM settlement s
-  JOIN locked l USING (instance_id)
-  JOIN ${schema}.queue q ON q.instance_id = s.instance_id AND q.node = s.node AND q.token = s.token
+  FROM locked l
+  JOIN ${schema}.queue q ON q.instance_id = l.instance_id AND q.node = l.node AND q.token = l.token
   WHERE NOT $27::boolean OR q.lease_until < statement_timestamp()
   FOR UPDATE OF q
 ),
@@ -161,7 +161,7 @@ judged AS MATERIALIZED (
   FROM (
     SELECT held.instance_id, held.ordinal, node, token, verdict, output, held.error, outcome, delay_ms, review, finish,
            output_from, on_fail, lane, handler, attempt, input_from, input, run, transactional, uncertain, leased_at,
-           worker_id, epoch, live AND (f.ordinal IS NULL OR f.ordinal = held.ordinal) AS live,
+           worker_id, epoch, instance_priority, instance_run, live AND (f.ordinal IS NULL OR f.ordinal = held.ordinal) AS live,
            live AND f.ordinal IS NULL AS goes_on
     FROM held LEFT JOIN failing f ON f.instance_id = held.instance_id AND held.lane = 'forward'
   ) AS h
@@ -215,8 +215,8 @@ dead AS (
 ),
 passed AS (
   ${recordText(schema, {
-    run: "l.run",
-    from: `FROM record r JOIN judged j ON j.ordinal = r.parent JOIN locked l ON l.instance_id = j.instance_id
+    run: "j.instance_run",
+    from: `FROM record r JOIN judged j ON j.ordinal = r.parent
     WHERE j.live AND j.verdict = 'completed' ORDER BY r.place`,
     instanceId: "j.instance_id",
   })}
@@ -230,13 +230,12 @@ timed AS (
 enqueued AS (${enqueueText(schema, {
     instanceId: "j.instance_id",
     lane: "'forward'",
-    priority: "l.priority",
+    priority: "j.instance_priority",
     epoch: "j.epoch",
-    run: "l.run",
+    run: "j.instance_run",
     from: `FROM unnest($19::int[], $20::text[], $21::text[], $22::int[], $23::bigint[], $24::bigint[], $25::text[])
            AS e(parent, node, handler, priority, delay_ms, timeout_ms, input_from)
          JOIN judged j ON j.ordinal = e.parent
-         JOIN locked l ON l.instance_id = j.instance_id
          WHERE j.flows`,
   })}
 ),
@@ -314,8 +313,7 @@ told AS (
   FROM taken_back
   UNION ALL
   SELECT s.instance_id, 'step.refused', s.node, NULL, $26::text, json_build_object('verdict', s.verdict, 'token', s.token)
-  FROM settlement s
-  JOIN locked USING (instance_id)
+  FROM locked s
   WHERE NOT $27::boolean
     AND s.ordinal NOT IN (SELECT ordinal FROM held)
     AND s.ordinal NOT IN (SELECT ordinal FROM repeated)
