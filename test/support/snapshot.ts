@@ -82,7 +82,7 @@ export const readFacts = async (client: pg.PoolClient): Promise<InstanceFacts[]>
     const events = grouped(
       await rows<Of<EventFact>>(
         `SELECT event_id::int AS "eventId", instance_id AS "instanceId", type, node, attempt, worker_id AS "workerId",
-                data ->> 'lane' AS lane, data ->> 'handler' AS handler FROM event ORDER BY event_id`,
+                data ->> 'lane' AS lane, data ->> 'handler' AS handler FROM ${eventsText("floxy", "true")} e ORDER BY event_id`,
       ),
     );
     const orders = new Map(definitions.map(({ name, version, body }) => [`${name} ${version}`, orderOf(body)]));

@@ -28,7 +28,7 @@ export interface OrchestratorOptions {
   readonly http?: HttpOptions | false | undefined;
   /** The longest wait between two looks when no notification arrives, in milliseconds; 1,000 unless told. */
   readonly pollIntervalMs?: number | undefined;
-  /** The most instances reviewed in one transaction; 100 unless told. */
+  /** The most instances reviewed in one transaction; 250 unless told. */
   readonly reviewBatch?: number | undefined;
   /** The time between two samples of the queue, in milliseconds; 15,000 unless told. */
   readonly sampleIntervalMs?: number | undefined;
@@ -53,7 +53,7 @@ export interface OrchestratorOptions {
 export const defaults = {
   poolSize: 4,
   pollIntervalMs: 1_000,
-  reviewBatch: 100,
+  reviewBatch: 250,
   sampleIntervalMs: 15_000,
   reconcileIntervalMs: 60_000,
   staleAfterMs: 30_000,

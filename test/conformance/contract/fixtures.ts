@@ -12,7 +12,17 @@ type NodeRecord = Advance["records"][number];
 export const queued = (node: string, options: Partial<Enqueue> = {}): Enqueue => {
   const { lane = "forward" } = options;
   const handler = lane === "forward" ? "h" : "undo";
-  return { node, lane, handler, priority: null, delayMs: 0, timeoutMs: 300_000, inputFrom: null, ...options };
+  return {
+    node,
+    lane,
+    handler,
+    priority: null,
+    delayMs: 0,
+    timeoutMs: 300_000,
+    inputFrom: null,
+    fork: null,
+    ...options,
+  };
 };
 
 /** The record of a node that the flow has reached. */
@@ -23,7 +33,7 @@ export const record = (node: string, options: Partial<NodeRecord> = {}): NodeRec
 
 /** What follows from something. */
 export const follows = (options: Partial<Advance> = {}): Advance => {
-  return { records: [], enqueue: [], review: false, finished: null, ...options };
+  return { records: [], enqueue: [], review: false, joins: null, finished: null, ...options };
 };
 
 /** An instance of definition `d` whose steps of these names are queued, unless told otherwise. */

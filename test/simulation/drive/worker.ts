@@ -168,12 +168,13 @@ export class SimulatedWorker {
     this.#simulation.transactional.set(this.id, this.transactional);
   }
 
-  async #send(what: string, batch: readonly Finished[], crash: CrashPlan | undefined) {
+  async #send(what: "settles" | "settles again", batch: readonly Finished[], crash: CrashPlan | undefined) {
     const { line } = this.#simulation;
     const attempts = batch.map(({ leased, graph, result }) => ({ ...leased, graph, result }));
     const names = batch.map(({ leased, result }) => `${label(leased.instanceId)} ${leased.node} ${result.kind}`);
     const params = { attempts, workerId: this.id, random: () => 0, hints: this.#simulation.hints };
-    const work = () => settleAttempts(line.db, params);
+    const isRepeat = what === "settles again";
+    const work = () => settleAttempts(line.db, { ...params, isRepeat });
     const outcome = await this.#simulation.step(`${this.id} ${what} ${names.join(", ")}`, work, {
       crash,
       ends: endsOf(batch),

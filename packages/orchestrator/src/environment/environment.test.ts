@@ -25,7 +25,7 @@ describe("the environment", () => {
       poolSize: 4,
       http: { host: "127.0.0.1", port: 9464 },
       pollIntervalMs: 1_000,
-      reviewBatch: 100,
+      reviewBatch: 250,
       sampleIntervalMs: 15_000,
       reconcileIntervalMs: 60_000,
       staleAfterMs: 30_000,

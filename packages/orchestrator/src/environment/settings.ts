@@ -95,7 +95,7 @@ export const settingTexts: Readonly<Record<SettingName, SettingText>> = {
   FLOXY_REVIEW_BATCH: {
     help: "The most instances reviewed in one transaction.",
     allowed: "a whole number from 1 to 1000",
-    fallback: "100",
+    fallback: "250",
   },
   FLOXY_SAMPLE_INTERVAL_MS: {
     help: "The time between two samples of the queue for the metrics.",

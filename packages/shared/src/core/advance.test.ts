@@ -32,9 +32,11 @@ describe("leaving a task", () => {
           delayMs: 0,
           timeoutMs: 300_000,
           inputFrom: "pay",
+          fork: null,
         },
       ],
       review: false,
+      joins: null,
       finished: null,
     });
   });
@@ -58,12 +60,49 @@ describe("leaving a task", () => {
     expect(queued(next)).toEqual(["l <- pay", "r <- pay"]);
   });
 
-  it("asks for a review at the end of a branch, since a join is not for one step to fire (A1)", () => {
+  it("says at which join a branch has arrived, since a join is not for one step to fire (A1)", () => {
     const graph = graphOf(
       fork("both", { left: [condition("c", "true", [task("l")])], right: [task("r")] }),
       task("next"),
     );
-    expect(leave(graph, "l", null)).toEqual({ records: [], enqueue: [], review: true, finished: null });
+    expect(leave(graph, "l", null)).toEqual({ records: [], enqueue: [], review: false, joins: "both", finished: null });
+  });
+
+  it.each([
+    ["the join can do without the branch", anyFork("f", { a: [task("x")], b: [task("y")] }, { join: "any" })],
+    [
+      "a join around it can",
+      anyFork("any", { a: [fork("f", { a: [task("x")], b: [task("y")] })], b: [task("z")] }, { join: "any" }),
+    ],
+  ])("asks for a review at the end of a branch where %s", (_what, node) => {
+    expect(leave(graphOf(node), "x", null)).toMatchObject({ review: true, joins: null });
+  });
+
+  it("asks for a review where it arrives at several joins, and names one that it arrives at twice", () => {
+    const empty = (name: string) =>
+      fork(name, { a: [savepoint(`${name}-a`)], b: [savepoint(`${name}-b`)], c: [task(name + name)] });
+    expect(start(graphOf(empty("f")))).toMatchObject({ review: false, joins: "f" });
+    const nested = fork("f", { a: [empty("g")], b: [savepoint("s")], c: [task("t")] });
+    expect(start(graphOf(nested))).toMatchObject({ review: true, joins: null });
+  });
+
+  it("names only what has to be looked at in any case when there is such a thing", () => {
+    const graph = graphOf(task("pay"), fork("f", { a: [signal("call")], b: [savepoint("s")], c: [task("t")] }));
+    expect(leave(graph, "pay", null)).toMatchObject({ review: true, joins: null });
+  });
+
+  it("gives a step the innermost fork in whose branch it stands, however deep in conditions", () => {
+    const inner = fork("inner", {
+      a: [task("deep")],
+      b: [condition("c", "true", [condition("d", "true", [task("deeper")])])],
+    });
+    const graph = graphOf(fork("outer", { a: [inner], b: [task("b")] }));
+    const forks = start(graph).enqueue.map((row) => [row.node, row.fork]);
+    expect(forks).toEqual([
+      ["deep", "inner"],
+      ["deeper", "inner"],
+      ["b", "outer"],
+    ]);
   });
 
   it("finishes the instance at the end of the outermost sequence, with the last value that was passed on", () => {
@@ -192,6 +231,7 @@ describe("the compensation of a task", () => {
       delayMs: 0,
       timeoutMs: 9_000,
       inputFrom: "before",
+      fork: null,
     });
     expect(enqueueCompensation(taskOf(graph, "ship"), null)).toMatchObject({ priority: null, timeoutMs: 300_000 });
   });
@@ -262,7 +302,7 @@ describe("an early end", () => {
 
   it("completes only its branch in a fork", () => {
     const graph = graphOf(fork("f", { left: [task("pay"), ending("complete"), task("l")], right: [task("r")] }));
-    expect(leave(graph, "pay", { enough: true })).toMatchObject({ enqueue: [], finished: null, review: true });
+    expect(leave(graph, "pay", { enough: true })).toMatchObject({ enqueue: [], finished: null, joins: "f" });
   });
 
   it("fails as a step does, and says why", () => {

@@ -3,6 +3,7 @@ import { compileExpression, evaluate, evaluateCondition } from "../definition/ex
 import type {
   ConditionNode,
   EndNode,
+  ForkNode,
   Graph,
   GraphNode,
   HumanNode,
@@ -15,7 +16,7 @@ import type { StepError } from "../vocabulary/error.ts";
 import { FloxyError } from "../vocabulary/error.ts";
 import { quote } from "../vocabulary/quote.ts";
 import type { Stop } from "./flow.ts";
-import { isContained, stopAfter, stopAfterEnd, stopAtStart } from "./flow.ts";
+import { forkAround, isContained, stopAfter, stopAfterEnd, stopAtStart } from "./flow.ts";
 import { humanInput } from "./human.ts";
 import type { Advance, Due, Enqueue, NodeRecord, Payloads, Source } from "./model.ts";
 import { toStepError } from "./step-error.ts";
@@ -29,6 +30,8 @@ interface Walk {
   /** The sides taken on this walk. They win over those in the payloads, which may be of an earlier way through. */
   readonly sides: Map<string, Side>;
   review: boolean;
+  /** The forks at whose joins the flow has arrived, if all branches must arrive there. */
+  readonly joins: Set<string>;
   finished: { readonly outputFrom: Source } | null;
 }
 
@@ -50,12 +53,15 @@ export const advanceBy = (graph: Graph, node: ConditionNode, side: Side, source:
 
 // The stops still to be made are a stack: thousands of nodes can follow each other without a task among them.
 const follow = (graph: Graph, first: Stop, source: Source, payloads: Payloads, sides = new Map<string, Side>()) => {
-  const walk: Walk = { graph, payloads, records: [], enqueue: [], sides, review: false, finished: null };
+  const nothing = { records: [], enqueue: [], review: false, joins: new Set<string>(), finished: null };
+  const walk: Walk = { graph, payloads, sides, ...nothing };
   const stops = [first];
   // Nodes at which the flow does not halt pass on what was passed to them, so the source stays the same.
   for (let stop = stops.pop(); stop !== undefined; stop = stops.pop()) stops.push(...arrive(walk, stop, source));
-  const { records, enqueue, review, finished } = walk;
-  return { records, enqueue, review, finished };
+  const { records, enqueue, finished } = walk;
+  const [joins = null, ...others] = walk.joins;
+  const review = walk.review || others.length > 0;
+  return { records, enqueue, review, joins: review ? null : joins, finished };
 };
 
 // Answers where the flow goes on from here, the last first.
@@ -91,10 +97,17 @@ const arrive = (walk: Walk, stop: Stop, source: Source): Stop[] => {
       return endEarly(walk, stop, source);
     case "over":
       // Whether a join fires depends on the other branches, and so does the end of an instance that may have losers.
-      if (stop.of === "branch" || walk.graph.hasLosers) walk.review = true;
+      if (stop.of.kind === "branch") join(walk, stop.of.fork);
+      else if (walk.graph.hasLosers) walk.review = true;
       else walk.finished = { outputFrom: source };
       return [];
   }
+};
+
+// Where branches can be done without, it depends on all of them what follows, also when one of them is not there yet.
+const join = (walk: Walk, fork: ForkNode): void => {
+  if (fork.need < fork.branches.size || isContained(fork)) walk.review = true;
+  else walk.joins.add(fork.name);
 };
 
 const record = (
@@ -187,14 +200,15 @@ const isStorableTime = (time: Date): boolean => {
 export const isDlqMode = ({ definition }: Graph): boolean => definition.onFailure === "dlq";
 
 /** The row that puts a task into the queue. */
-const enqueueForward = ({ name, json }: TaskNode, source: Source): Enqueue => ({
-  node: name,
+const enqueueForward = (node: TaskNode, source: Source): Enqueue => ({
+  node: node.name,
   lane: "forward",
-  handler: json.handler,
-  priority: json.priority ?? null,
-  delayMs: json.delayMs ?? 0,
-  timeoutMs: json.timeoutMs ?? defaultTimeoutMs,
+  handler: node.json.handler,
+  priority: node.json.priority ?? null,
+  delayMs: node.json.delayMs ?? 0,
+  timeoutMs: node.json.timeoutMs ?? defaultTimeoutMs,
   inputFrom: source,
+  fork: forkAround(node)?.name ?? null,
 });
 
 /** The row that puts a task's compensation into the queue; `undefined` if it has none. */
@@ -207,4 +221,5 @@ export const enqueueCompensation = ({ name, json }: TaskNode, source: Source): E
     delayMs: 0,
     timeoutMs: json.compensation.timeoutMs ?? defaultTimeoutMs,
     inputFrom: source,
+    fork: null,
   };

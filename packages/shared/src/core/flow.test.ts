@@ -15,7 +15,7 @@ const graph = graphOf(
   condition("choice", "true", [task("chosen"), end("done")], []),
 );
 
-const nameOf = (stop: Stop) => (stop.kind === "over" ? `the end of the ${stop.of}` : stop.name);
+const nameOf = (stop: Stop) => (stop.kind === "over" ? `the end of the ${stop.of.kind}` : stop.name);
 const after = (name: string) => nameOf(stopAfter(nodeOf(graph, name)));
 const names = (nodes: readonly { readonly name: string }[]) => nodes.map(({ name }) => name);
 

@@ -1,12 +1,12 @@
 /** Where the flow goes: the next node, out of the sides of conditions and as far as the end of a branch or of all. */
-import type { EndNode, GraphNode, Sequence, SequenceOwner } from "../definition/graph.ts";
+import type { EndNode, ForkNode, GraphNode, Sequence, SequenceOwner } from "../definition/graph.ts";
 import { nodeAfter } from "../definition/graph.ts";
 
 /** A branch, or the outermost sequence: what the flow can come to the end of. */
 export type Course = Sequence & { readonly owner: Exclude<SequenceOwner, { readonly kind: "side" }> };
 
 /** A node at which the flow arrives, or the end of a branch or of the outermost sequence. */
-export type Stop = GraphNode | { readonly kind: "over"; readonly of: "branch" | "root" };
+export type Stop = GraphNode | { readonly kind: "over"; readonly of: Course["owner"] };
 
 /** Where the flow arrives when it leaves `node`. */
 export const stopAfter = (node: GraphNode): Stop => nodeAfter(node) ?? endOf(node.sequence);
@@ -15,7 +15,7 @@ export const stopAfter = (node: GraphNode): Stop => nodeAfter(node) ?? endOf(nod
 export const stopAtStart = (sequence: Sequence): Stop => sequence.nodes[0] ?? endOf(sequence);
 
 /** Where the flow arrives when an early end completes the branch it stands in, or all. */
-export const stopAfterEnd = (node: EndNode): Stop => ({ kind: "over", of: courseOf(node).owner.kind });
+export const stopAfterEnd = (node: EndNode): Stop => ({ kind: "over", of: courseOf(node).owner });
 
 /** The branch that a node stands in, or the outermost sequence, however deep in conditions. */
 const courseOf = (node: GraphNode): Course => {
@@ -38,6 +38,12 @@ export const nodesIn = ({ nodes }: Sequence): readonly GraphNode[] =>
     return node.kind === "condition" ? [node, ...nodesIn(node.then), ...nodesIn(node.else)] : [node];
   });
 
+/** The innermost fork in whose branch a node stands, however deep in conditions. */
+export const forkAround = (node: GraphNode): ForkNode | undefined => {
+  const { owner } = courseOf(node);
+  return owner.kind === "branch" ? owner.fork : undefined;
+};
+
 /** All nodes that come after a node, at any depth. */
 export const nodesAfter = (node: GraphNode): readonly GraphNode[] => {
   const { sequence, index } = node;
@@ -55,10 +61,10 @@ export const around = ({ owner }: Sequence): readonly Sequence[] => {
 
 /** Whether a join can do without a node: whether it stands in a branch of which not all must arrive, at any depth. */
 export const isContained = (node: GraphNode): boolean => {
-  const { owner } = courseOf(node);
-  return owner.kind === "branch" && (owner.fork.need < owner.fork.branches.size || isContained(owner.fork));
+  const fork = forkAround(node);
+  return fork !== undefined && (fork.need < fork.branches.size || isContained(fork));
 };
 
 // A side ends where its condition does; the recursion is as deep as conditions are nested.
 const endOf = ({ owner }: Sequence): Stop =>
-  owner.kind === "side" ? stopAfter(owner.condition) : { kind: "over", of: owner.kind };
+  owner.kind === "side" ? stopAfter(owner.condition) : { kind: "over", of: owner };

@@ -127,16 +127,42 @@ export interface Enqueue {
   readonly timeoutMs: number;
   /** What the node before passed on: its input, unless it has a mapping. */
   readonly inputFrom: Source;
+  /** The innermost fork in whose branch the step stands; `null` outside of forks, and of a compensation. */
+  readonly fork: string | null;
+  /** Of a compensation: those that follow it. Absent where that is for a look at the whole instance to say. */
+  readonly chain?: readonly ChainLink[];
   /** Whether attempts before, which a person has taken back, may have had effects. */
   readonly uncertain?: boolean;
+}
+
+/**
+ * A compensation that follows another without a look at the instance in between: what its row in the queue needs, and what
+ * else is written with it. When the one before is completed, the first link of its chain is put into the queue, and the
+ * others become the chain of that. Only while the instance is frozen in the epoch of the row; else someone looks, as at the
+ * end of the chain.
+ */
+export interface ChainLink {
+  readonly node: string;
+  readonly handler: string;
+  /** 0 to 100; `null` for the instance's own. */
+  readonly priority: number | null;
+  readonly timeoutMs: number;
+  readonly inputFrom: Source;
+  /** Steps that are rolled back without a call when the way back has come to this compensation. */
+  readonly rolledBack: readonly string[];
 }
 
 /** What follows when the flow leaves a node. */
 export interface Advance {
   readonly records: readonly NodeRecord[];
   readonly enqueue: readonly Enqueue[];
-  /** A branch has arrived at its join, or a node failed: someone must look at the whole instance. */
+  /** A node failed, or more has to be decided than one step can: someone must look at the whole instance. */
   readonly review: boolean;
+  /**
+   * The fork at whose join a branch has arrived, when all of them must arrive: someone must look at the instance, unless
+   * another step of this fork is still in the queue; the last one to leave it will say so.
+   */
+  readonly joins: string | null;
   /** The outermost sequence came to its end; the instance's output is at this source. */
   readonly finished: { readonly outputFrom: Source } | null;
 }

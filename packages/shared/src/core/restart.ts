@@ -76,16 +76,16 @@ export const restart = (
 export const stepOf = ({ steps }: InstanceState, name: string): StepState => steps.get(name) as StepState;
 
 /** What an advance asks for, of an instance that stood still: if it has come to its end, the next look says so. */
-export const goOn = ({ records, enqueue, review, finished }: Advance): Decision => ({
+export const goOn = ({ records, enqueue, review, joins, finished }: Advance): Decision => ({
   records,
   enqueue,
-  review: review || finished !== null,
+  review: review || joins !== null || finished !== null,
 });
 
 /** What an advance asks for, as a decision. */
-export const follow = ({ records, enqueue, review, finished }: Advance): Decision => ({
+export const follow = ({ records, enqueue, review, joins, finished }: Advance): Decision => ({
   ...(finished && { instance: { status: "completed", outputFrom: finished.outputFrom } }),
   records,
   enqueue,
-  review,
+  review: review || joins !== null,
 });

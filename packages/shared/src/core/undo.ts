@@ -1,6 +1,7 @@
 /** The way back: an instance is frozen, what waits is withdrawn, and what has happened is undone. */
 import type { Graph } from "../definition/graph.ts";
 import type { StepError } from "../vocabulary/error.ts";
+import { withChain } from "./chain.ts";
 import { nodesAfter } from "./flow.ts";
 import { losersToUndo } from "./join.ts";
 import { leaveQueue, withdraw } from "./losers.ts";
@@ -26,9 +27,11 @@ export const goBack = (graph: Graph, state: InstanceState, payloads: Payloads): 
   // Who froze it may have left this: a step that fails freezes its instance without a look at the whole of it.
   const preparation = mergeDecisions([setBoundary(graph, state), withdrawAll(state)]);
   if (!isNothing(preparation)) return { ...preparation, review: true };
-  const { steps, enqueue, progress } = planUndo(graph, [graph.root, ...losersBefore(graph, state)], state);
+  const parts = [graph.root, ...losersBefore(graph, state)];
+  const plan = planUndo(graph, parts, state);
+  const { steps, progress } = plan;
   // Of branches that had lost, before the savepoint, something may still run: an instance ends when nothing of it does.
-  if (state.queue.size > 0 || progress === "underway") return { steps, enqueue };
+  if (state.queue.size > 0 || progress === "underway") return { steps, enqueue: withChain(graph, parts, state, plan) };
   return mergeDecisions([{ steps }, endOfWay(graph, state, progress, payloads)]);
 };
 

@@ -103,48 +103,51 @@ const applyDecisions = async (tx: Executor, all: readonly Decided[], hints: Hint
     all.flatMap(({ instanceId, decision }) => (pick(decision) ?? []).map((item) => ({ ...item, instanceId })));
   const nodes = (pick: (decision: Decision) => readonly string[] | undefined) =>
     of((decision) => pick(decision)?.map((node) => ({ node })));
-  await updateInstances(tx, all.flatMap(toUpdate));
-  await changeSteps(
-    tx,
-    of(({ steps }) => steps),
-  );
-  await forgetSteps(
-    tx,
-    nodes(({ forget }) => forget),
-  );
-  await exhumeDead(
-    tx,
-    nodes(({ exhume }) => exhume),
-  );
-  await insertRecords(
-    tx,
-    of(({ records }) => records),
-  );
-  await buryDead(
-    tx,
-    of(({ bury }) => bury),
-  );
-  await takeSignals(
-    tx,
-    of(({ take }) => take),
-    nodes(({ untake }) => untake),
-  );
-  await removeQueued(
-    tx,
-    nodes(({ unqueue }) => unqueue),
-  );
-  await disownQueued(
-    tx,
-    nodes(({ disown }) => disown),
-  );
   const enqueue = all.flatMap(({ instanceId, decision, inputs }) =>
     (decision.enqueue ?? []).map((step) => ({ ...step, instanceId, input: inputs?.get(step.node) ?? null })),
   );
-  await enqueueSteps(tx, enqueue);
-  await appendEvents(
-    tx,
-    all.flatMap(({ instanceId, state, decision }) => eventsOf(instanceId, decision, state)),
-  );
+  // Sent one behind the other without waiting for answers; they are carried out in this order all the same.
+  await Promise.all([
+    updateInstances(tx, all.flatMap(toUpdate)),
+    changeSteps(
+      tx,
+      of(({ steps }) => steps),
+    ),
+    forgetSteps(
+      tx,
+      nodes(({ forget }) => forget),
+    ),
+    exhumeDead(
+      tx,
+      nodes(({ exhume }) => exhume),
+    ),
+    insertRecords(
+      tx,
+      of(({ records }) => records),
+    ),
+    buryDead(
+      tx,
+      of(({ bury }) => bury),
+    ),
+    takeSignals(
+      tx,
+      of(({ take }) => take),
+      nodes(({ untake }) => untake),
+    ),
+    removeQueued(
+      tx,
+      nodes(({ unqueue }) => unqueue),
+    ),
+    disownQueued(
+      tx,
+      nodes(({ disown }) => disown),
+    ),
+    enqueueSteps(tx, enqueue),
+    appendEvents(
+      tx,
+      all.flatMap(({ instanceId, state, decision }) => eventsOf(instanceId, decision, state)),
+    ),
+  ]);
   for (const decided of all) hint(hints, decided);
 };
 

@@ -178,6 +178,11 @@ const damages: readonly (readonly [check: string, instance: string, ...statement
   ["paused_step_has_a_dead_letter", "ailing", "DELETE FROM {schema}.dead_letter WHERE instance_id = $id"],
   ["held_step_has_a_pause", "held", "DELETE FROM {schema}.pause"],
   [
+    "history_default_is_empty",
+    "nobody",
+    `INSERT INTO {schema}.event (instance_id, type, created_at) VALUES ('NOBODY', 'instance.started', ${old})`,
+  ],
+  [
     "bulk_goes_on",
     "ready",
     bulk,
@@ -268,6 +273,16 @@ describe("the doctor's look around", () => {
     const [finding] = await found({ listenConnectionString: false, now: () => Date.now() - 60_000 });
     expect(finding?.[0]).toBe("environment_clocks_agree");
     expect(finding?.[1]).toMatch(/(59|60)\d{3} ms ahead/);
+  });
+
+  it("finds partitions of history that end soon", async () => {
+    const dropAhead = `DO $$ DECLARE p record; BEGIN
+      FOR p IN SELECT * FROM {schema}.history_partition WHERE lower > {schema}.id_at(now())
+      LOOP EXECUTE format('DROP TABLE %s, %s', p.step_table, p.event_table); END LOOP; END $$`;
+    const { findings } = await examined([dropAhead], "ready", { environment: { listenConnectionString: false } });
+    expect(findings).toMatchObject([
+      { check: "environment_history_is_ahead", detail: expect.stringContaining("the last partition ends at") },
+    ]);
   });
 
   it("finds notifications that do not arrive", async () => {

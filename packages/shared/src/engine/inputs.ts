@@ -27,12 +27,11 @@ export const resolveInputs = async (
   graphs: GraphCache,
   leased: readonly LeasedStep[],
 ): Promise<ResolvedStep[]> => {
-  const steps = await Promise.all(
-    leased.map(async (step) => {
-      const graph = await graphs.get(db, step.definitionName, step.definitionVersion);
-      return { step, graph, mapping: mappingOf(graph, step) };
-    }),
-  );
+  const graphOf = await graphsOf(db, graphs, leased);
+  const steps = leased.map((step) => {
+    const graph = graphOf(step);
+    return { step, graph, mapping: mappingOf(graph, step) };
+  });
   const wanted = steps.flatMap(({ step, graph, mapping }) =>
     mapping === undefined ? [] : [{ instanceId: step.instanceId, needs: needsOfMapping(graph, mapping) }],
   );
@@ -42,6 +41,20 @@ export const resolveInputs = async (
     graph,
     input: resolve(graph, step, mapping, payloads.get(step.instanceId)),
   }));
+};
+
+/** The graphs of all steps, each asked for once. */
+const graphsOf = async (db: Executor, graphs: GraphCache, leased: readonly LeasedStep[]) => {
+  const byName = new Map<string, Map<number, Graph>>();
+  for (const { definitionName, definitionVersion } of leased) {
+    const versions = byName.get(definitionName) ?? new Map<number, Graph>();
+    byName.set(definitionName, versions);
+    if (!versions.has(definitionVersion)) {
+      versions.set(definitionVersion, await graphs.get(db, definitionName, definitionVersion));
+    }
+  }
+  return ({ definitionName, definitionVersion }: LeasedStep): Graph =>
+    byName.get(definitionName)?.get(definitionVersion) as Graph;
 };
 
 // A compensation gets the input of the step it undoes, unless it has a mapping of its own. What a person gave wins.

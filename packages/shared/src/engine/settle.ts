@@ -1,15 +1,17 @@
 /** Settling attempts: the core says what follows from each result, the store writes it all in one statement. */
 import { advance, isDlqMode } from "../core/advance.ts";
 import { isContained } from "../core/flow.ts";
-import type { Advance } from "../core/model.ts";
+import type { Advance, Enqueue, Payloads } from "../core/model.ts";
+import type { Needs } from "../core/needs.ts";
 import { needsAfter } from "../core/needs.ts";
 import { decideRetry, retryPolicyOf } from "../core/retry.ts";
 import { toStepError } from "../core/step-error.ts";
-import type { Graph } from "../definition/graph.ts";
+import type { Graph, TaskNode } from "../definition/graph.ts";
 import { taskOf } from "../definition/graph.ts";
+import { complete, isPlain } from "../store/complete.ts";
 import { isTransient } from "../store/database-error.ts";
 import type { Database, Executor } from "../store/executor.ts";
-import type { LeaseRef } from "../store/queue.ts";
+import type { LeasedStep, LeaseRef } from "../store/queue.ts";
 import type { OnFail, Settlement, SettleParams, SettleResult } from "../store/settle.ts";
 import { mayFreeze, settle } from "../store/settle.ts";
 import { lockInstances } from "../store/state.ts";
@@ -39,6 +41,19 @@ export interface FinishedAttempt extends LeaseRef {
   readonly attempt: number;
   readonly graph: Graph;
   readonly result: AttemptResult;
+  /** The step as it was leased; without it, nothing that follows can be taken. */
+  readonly leased?: LeasedStep | undefined;
+}
+
+/** What a worker would run at once of the steps that follow, without their waiting in the queue. */
+export interface Take {
+  /** The handlers for which it has a free slot: a step is taken only if nothing that waits for one of these comes first. */
+  readonly handlers: readonly string[];
+  /** Asked for each step; says whether there is a slot for one more of this handler. */
+  readonly wants: (handler: string) => boolean;
+  readonly leaseMs: number;
+  /** Gets the steps that were leased to the worker. */
+  readonly taken: LeasedStep[];
 }
 
 /** The parameters of {@link settleAttempts}. */
@@ -52,29 +67,117 @@ export interface SettleAttemptsParams {
   readonly isRepeat?: boolean;
   /** Collects what is worth telling others. */
   readonly hints: Hints;
+  /** Set by a worker that would go on with what follows at once. */
+  readonly take?: Take | undefined;
 }
 
 /**
- * Settles attempts, many in one statement. Answers one result per attempt, in order. The same call may be repeated when
- * its answer was lost. An attempt that the database refuses for what it holds is failed on its own and does not hold up
- * the others.
+ * Settles attempts, many at once. Answers one result per attempt, in order. The same call may be repeated when its answer
+ * was lost. An attempt that the database refuses for what it holds is failed on its own and does not hold up the others.
  */
 export const settleAttempts = async (db: Database, params: SettleAttemptsParams): Promise<SettleResult[]> => {
+  const { attempts, onlyExpired = false, isRepeat = false } = params;
   const settlements = await decideAll(db, params);
-  const results = await settleIsolated(db, settlements, params);
-  for (const [index, settlement] of settlements.entries()) {
-    if (results[index] !== "lost") hint(params.hints, settlement, params.attempts[index]?.lane, results[index]);
+  const results = settlements.map((): SettleResult => "lost");
+  // Nearly all go the short way. Whether one was written before, and what fails an instance, only the long way can tell.
+  const isShort = (settlement: Settlement): boolean => !onlyExpired && !isRepeat && isPlain(settlement);
+  const ways: readonly [boolean, typeof settleAll][] = [
+    [false, settleAll],
+    [true, completeAll],
+  ];
+  for (const [short, write] of ways) {
+    const places = [...settlements.keys()].filter((index) => isShort(settlements[index] as Settlement) === short);
+    if (places.length === 0) continue;
+    const decided = places.map((index) => ({ settlement: settlements[index], attempt: attempts[index] }) as Decided);
+    for (const [index, result] of (await write(db, decided, params)).entries())
+      results[places[index] as number] = result;
   }
   return results;
 };
 
+/** An attempt, and what becomes of it. */
+interface Decided {
+  readonly settlement: Settlement;
+  readonly attempt: FinishedAttempt;
+}
+
+const settleAll = async (
+  db: Database,
+  decided: readonly Decided[],
+  params: SettleAttemptsParams,
+): Promise<SettleResult[]> => {
+  const results = await settleIsolated(
+    db,
+    decided.map(({ settlement }) => settlement),
+    params,
+  );
+  for (const [index, { settlement, attempt }] of decided.entries()) {
+    if (results[index] !== "lost") hint(params.hints, settlement, attempt.lane, results[index]);
+  }
+  return results;
+};
+
+const completeAll = async (
+  db: Database,
+  decided: readonly Decided[],
+  params: SettleAttemptsParams,
+): Promise<SettleResult[]> => {
+  const { workerId, hints, take } = params;
+  const completions = decided.map(({ settlement, attempt }) =>
+    Object.assign(settlement, { take: wishesOf(settlement, attempt, take) }),
+  );
+  const call = { completions, workerId, handlers: take?.handlers ?? [], leaseMs: take?.leaseMs ?? 0 };
+  const written = await complete(db, call).catch((error: unknown) => {
+    if (isTransient(error)) throw error;
+  });
+  // One of them cannot be written. The long way finds out which.
+  if (written === undefined) return settleAll(db, decided, params);
+  const { results, taken, noted, ready } = written;
+  if (noted) hints.review = true;
+  for (const handler of ready) hints.ready.add(handler);
+  const isTaken = new Set<Enqueue>();
+  for (const { completion, place, ...lease } of taken) {
+    const { settlement, attempt } = decided[completion] as Decided;
+    const step = settlement.advance?.enqueue[place];
+    if (step === undefined || attempt.leased === undefined) continue;
+    isTaken.add(step);
+    take?.taken.push(successor(attempt.leased, settlement.output, step, lease));
+  }
+  for (const [index, { settlement }] of decided.entries()) {
+    const { instanceId, advance } = settlement;
+    if (results[index] !== "settled" || advance === null) continue;
+    hintAdvance(hints, instanceId, { ...advance, enqueue: advance.enqueue.filter((step) => !isTaken.has(step)) });
+  }
+  return [...results];
+};
+
+// Only what gets this step's output as it is: the value of another row would have to be read.
+const wishesOf = ({ node, advance }: Settlement, { leased }: FinishedAttempt, take: Take | undefined): boolean[] =>
+  advance === null || take === undefined || leased === undefined
+    ? []
+    : advance.enqueue.map(
+        ({ handler, delayMs, inputFrom }) => inputFrom === node && delayMs === 0 && take.wants(handler),
+      );
+
+/** The step that comes after one that this worker ran, leased to it too. */
+const successor = (
+  { instanceId, definitionName, definitionVersion, metadata }: LeasedStep,
+  output: string | null,
+  { node, lane, handler, inputFrom }: Enqueue,
+  lease: Pick<LeasedStep, "token" | "priority" | "run" | "key">,
+): LeasedStep => ({
+  ...lease,
+  ...{ instanceId, node, lane, handler, attempt: 1, definitionName, definitionVersion, metadata, inputFrom },
+  ...{ value: output ?? "null", input: null, stepInput: null, output: null, outcome: null, cause: null },
+});
 /** What becomes of each attempt, and what follows from it. */
 export const decideAll = async (db: Executor, params: SettleAttemptsParams): Promise<Settlement[]> => {
-  const flowing = params.attempts.filter(({ lane, result }) => lane === "forward" && result.kind === "completed");
-  const wanted = flowing.map(({ instanceId, graph, node }) => ({
-    instanceId,
-    needs: needsAfter(graph, taskOf(graph, node)),
-  }));
+  const wanted: { instanceId: string; needs: Needs }[] = [];
+  for (const { lane, result, graph, node, instanceId } of params.attempts) {
+    if (lane !== "forward" || result.kind !== "completed") continue;
+    const task = taskOf(graph, node);
+    if (!fixedAdvances.has(task)) wanted.push({ instanceId, needs: needsAfter(graph, task) });
+  }
   const payloads = await gatherPayloads(db, wanted);
   return params.attempts.map((attempt) => decide(attempt, payloads.get(attempt.instanceId), params.random));
 };
@@ -82,25 +185,35 @@ export const decideAll = async (db: Executor, params: SettleAttemptsParams): Pro
 const decide = (attempt: FinishedAttempt, payloads: InstancePayloads | undefined, random: () => number): Settlement => {
   const { instanceId, node, token, result } = attempt;
   const onFail = onFailOf(attempt);
-  const base = { instanceId, node, token, onFail, output: null, error: null, outcome: null, delayMs: 0, advance: null };
+  const base = { instanceId, node, token, onFail, error: null, outcome: null, delayMs: 0 };
   switch (result.kind) {
     case "released":
-      return { ...base, verdict: "released" };
+      return { ...base, ...nothing, verdict: "released" };
     case "failed":
-      return { ...base, ...judgeFailure(attempt, result, random) };
+      return { ...base, ...nothing, ...judgeFailure(attempt, result, random) };
     case "completed":
       try {
+        const { output } = result;
+        const advance = follow(attempt, output, payloads);
         return {
-          ...base,
+          instanceId,
+          node,
+          token,
+          onFail,
           verdict: "completed",
-          output: result.output,
-          advance: follow(attempt, result.output, payloads),
+          output,
+          error: null,
+          outcome: null,
+          delayMs: 0,
+          advance,
         };
       } catch (error) {
-        return { ...base, ...defect(error) };
+        return { ...base, ...nothing, ...defect(error) };
       }
   }
 };
+
+const nothing = { output: null, advance: null } as const;
 
 const onFailOf = ({ graph, node }: FinishedAttempt): OnFail => {
   if (isDlqMode(graph)) return "pause";
@@ -110,12 +223,32 @@ const onFailOf = ({ graph, node }: FinishedAttempt): OnFail => {
 const follow = (
   { lane, graph, node }: FinishedAttempt,
   output: string,
-  payloads = new InstancePayloads(),
+  loaded: InstancePayloads | undefined,
 ): Advance | null => {
   if (lane === "compensation") return null;
+  const task = taskOf(graph, node);
+  const fixed = fixedAdvances.get(task);
+  if (fixed !== undefined) return fixed;
+  const payloads = loaded ?? new InstancePayloads();
   payloads.add(node, output, null);
-  return advance(graph, taskOf(graph, node), node, payloads);
+  let hasLooked = false;
+  const watched: Payloads = {
+    get input() {
+      hasLooked = true;
+      return payloads.input;
+    },
+    get rows() {
+      hasLooked = true;
+      return payloads.rows;
+    },
+  };
+  const found = advance(graph, task, node, watched);
+  if (!hasLooked) fixedAdvances.set(task, found);
+  return found;
 };
+
+/** What follows from tasks where no payload was looked at to find out: it is the same in every instance. */
+const fixedAdvances = new WeakMap<TaskNode, Advance>();
 
 const judgeFailure = (
   { graph, node, lane, attempt }: FinishedAttempt,

@@ -4,7 +4,7 @@ import type { Graph } from "../definition/graph.ts";
 import type { Executor } from "../store/executor.ts";
 import type { AffairRow, LockedInstance, QueuedStateRow } from "../store/state.ts";
 import { loadAffairs, loadQueue, loadSteps, lockInstances, lockQueue } from "../store/state.ts";
-import type { Lane } from "../vocabulary/status.ts";
+import type { Lane, StepStatus } from "../vocabulary/status.ts";
 import type { GraphCache } from "./graphs.ts";
 
 /** An instance that is locked by this transaction, as it stands. */
@@ -23,7 +23,7 @@ export const loadInstances = async (
 ): Promise<Loaded[]> => {
   const { only = () => true } = options;
   const instances = (await lockInstances(tx, instanceIds)).filter(only);
-  const ids = instances.map(({ instanceId }) => instanceId);
+  const ids = idsOf(instances);
   if (ids.length === 0) return [];
   const graphOf = new Map<string, Graph>();
   for (const { instanceId, definitionName, definitionVersion } of instances) {
@@ -31,8 +31,15 @@ export const loadInstances = async (
   }
   const stepsOf = groupByNode(await loadSteps(tx, ids));
   const taking = instances.filter((instance) => options.lockQueue === true || mayTakeBack(instance, graphOf, stepsOf));
-  const queueOf = groupByNode(await loadQueues(tx, instances, new Set(taking)));
-  const affairsOf = groupAffairs(await loadAffairs(tx, ids));
+  const concerned = instances.filter(
+    (instance) => options.lockQueue === true || mayHaveAffairs(instance, graphOf, stepsOf),
+  );
+  const [queued, affairs] = await Promise.all([
+    loadQueues(tx, instances, new Set(taking)),
+    loadAffairs(tx, idsOf(concerned)),
+  ]);
+  const queueOf = groupByNode(queued);
+  const affairsOf = groupAffairs(affairs);
   return instances.map(({ instanceId, definitionName: _, definitionVersion: __, ...instance }) => ({
     instanceId,
     graph: graphOf.get(instanceId) as Graph,
@@ -45,6 +52,8 @@ export const loadInstances = async (
   }));
 };
 
+const idsOf = (instances: readonly LockedInstance[]): string[] => instances.map(({ instanceId }) => instanceId);
+
 // Workers pass over rows that are locked, and would find them only at their next poll. So they are locked only where what
 // could be leased meanwhile may be taken back: when an instance may be frozen, or branches of it stopped.
 const loadQueues = async (
@@ -52,9 +61,10 @@ const loadQueues = async (
   instances: readonly LockedInstance[],
   taking: ReadonlySet<LockedInstance>,
 ): Promise<QueuedStateRow[]> => {
-  const idsOf = (locked: boolean): string[] =>
-    instances.filter((instance) => taking.has(instance) === locked).map(({ instanceId }) => instanceId);
-  const [locked, read] = await Promise.all([lockQueue(tx, idsOf(true)), loadQueue(tx, idsOf(false))]);
+  const [locked, read] = await Promise.all([
+    lockQueue(tx, idsOf(instances.filter((instance) => taking.has(instance)))),
+    loadQueue(tx, idsOf(instances.filter((instance) => !taking.has(instance)))),
+  ]);
   return [...locked, ...read];
 };
 
@@ -65,9 +75,30 @@ const mayTakeBack = (
   stepsOf: ReadonlyMap<string, ReadonlyMap<string, StepState>>,
 ): boolean => {
   if (overdue || graphOf.get(instanceId)?.hasLosers === true) return true;
-  const steps = [...(stepsOf.get(instanceId)?.values() ?? [])];
-  return status === "running" && steps.some((step) => ["failed", "rejected", "waiting_decision"].includes(step.status));
+  return status === "running" && hasStep(stepsOf.get(instanceId), "failed", "rejected", "waiting_decision");
 };
+
+// Votes and signals are for nodes of these kinds. The step of a dead letter is paused until that is done with.
+const mayHaveAffairs = (
+  { instanceId }: LockedInstance,
+  graphOf: ReadonlyMap<string, Graph>,
+  stepsOf: ReadonlyMap<string, ReadonlyMap<string, StepState>>,
+): boolean => waitsForOthers(graphOf.get(instanceId) as Graph) || hasStep(stepsOf.get(instanceId), "paused");
+
+const hasStep = (steps: ReadonlyMap<string, StepState> | undefined, ...statuses: readonly StepStatus[]): boolean => {
+  for (const { status } of steps?.values() ?? []) if (statuses.includes(status)) return true;
+  return false;
+};
+
+const waitsForOthers = (graph: Graph): boolean => {
+  const known =
+    waiting.get(graph) ?? [...graph.nodes.values()].some(({ kind }) => kind === "human" || kind === "signal");
+  waiting.set(graph, known);
+  return known;
+};
+
+/** Whether people or other programs have to do with instances of a graph. */
+const waiting = new WeakMap<Graph, boolean>();
 
 interface Affairs {
   readonly deadLetters: Map<string, Lane>;

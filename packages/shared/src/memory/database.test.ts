@@ -4,7 +4,7 @@ import { getDefinition, insertDefinition } from "../store/definition.ts";
 import type { Database, Executor } from "../store/executor.ts";
 import { statement } from "../store/executor.ts";
 import { putInbox, takeInbox } from "../store/inbox.ts";
-import { insertInstances } from "../store/instance.ts";
+import { insertInstances } from "../store/start.ts";
 import { loadSteps } from "../store/state.ts";
 import { newId } from "../vocabulary/id.ts";
 import { createMemoryDatabase } from "./database.ts";
@@ -18,7 +18,7 @@ beforeEach(() => {
 
 const start = async (): Promise<string> => {
   const instanceId = newId();
-  const advance = { records: [], enqueue: [], review: false, finished: null };
+  const advance = { records: [], enqueue: [], review: false, joins: null, finished: null };
   const definition = {
     definitionName: "d",
     definitionVersion: 1,

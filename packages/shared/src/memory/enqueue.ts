@@ -31,6 +31,8 @@ export const putQueued = (
     inputFrom,
     input,
     uncertain: step.uncertain ?? false,
+    fork: step.fork,
+    chain: step.chain === undefined ? null : JSON.stringify(step.chain),
   } as const;
   tables.queue.insert({ ...row, ...neverLeased });
 };

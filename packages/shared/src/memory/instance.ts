@@ -1,5 +1,6 @@
 /** Instances in memory. */
-import type { ExistingInstance, InstanceRow, InstanceState, ListFilter, NewInstance } from "../store/instance.ts";
+import type { InstanceRow, InstanceState, ListFilter } from "../store/instance.ts";
+import type { ExistingInstance, NewInstance } from "../store/start.ts";
 import type { StepError } from "../vocabulary/error.ts";
 import type { JsonObject } from "../vocabulary/json.ts";
 import { bury } from "./dead-letter.ts";
@@ -12,7 +13,7 @@ import { compare, refusal } from "./table.ts";
 import type { Tables } from "./tables.ts";
 import { dateOf, instanceOf, instancesOf, jsonText, only, parse } from "./tables.ts";
 
-/** See {@link import("../store/instance.ts").insertInstances}. */
+/** See {@link import("../store/start.ts").insertInstances}. */
 export const insertInstances = (tables: Tables, instances: readonly NewInstance[]): boolean[] => {
   const order = [...instances].sort(byKeyThenId);
   const inserted = new Map(order.flatMap((row) => insert(tables, row)).map((row) => [row.instanceId, row]));
@@ -28,7 +29,7 @@ export const insertInstances = (tables: Tables, instances: readonly NewInstance[
   }
   for (const { row, advance } of fresh) {
     for (const step of advance.enqueue) putQueued(tables, row, { ...step, lane: "forward" });
-    if (advance.review) note(tables, row.instanceId);
+    if (advance.review || advance.joins !== null) note(tables, row.instanceId);
   }
   for (const { row } of fresh) tell(tables, { instanceId: row.instanceId, type: "instance.started" });
   for (const row of passed) tell(tables, recordEvent(row));
@@ -84,7 +85,7 @@ const keyOf = ({
 }: Pick<NewInstance, "definitionName" | "idempotencyKey">): string | null =>
   idempotencyKey === null ? null : `${definitionName} ${idempotencyKey}`;
 
-/** See {@link import("../store/instance.ts").findExisting}. */
+/** See {@link import("../store/start.ts").findExisting}. */
 export const findExisting = (
   tables: Tables,
   wanted: readonly Pick<NewInstance, "instanceId" | "definitionName" | "idempotencyKey">[],

@@ -89,6 +89,7 @@ const leasedStep = (tables: Tables, queued: StoredQueued): LeasedStep => {
     output: own?.output ?? null,
     outcome: own?.outcome ?? null,
     cause: lane === "compensation" ? parse<StepError>(instance.cause) : null,
+    key: queued.key,
   };
 };
 

@@ -79,6 +79,8 @@ export interface StoredQueued {
   readonly input: string | null;
   readonly transactional: boolean;
   readonly uncertain: boolean;
+  readonly fork: string | null;
+  readonly chain: string | null;
   readonly token: number | null;
   readonly lastToken: number | null;
   readonly leasedAt: number | null;

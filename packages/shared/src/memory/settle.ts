@@ -14,7 +14,7 @@ import { instanceOf, jsonText, parse, priorityKey } from "./tables.ts";
 import { removeTimers } from "./timer.ts";
 
 /** A settlement whose lease is held, with its instance and its row of the queue as they were before. */
-interface Held {
+export interface Held {
   readonly ordinal: number;
   readonly settlement: Settlement;
   readonly instance: StoredInstance;
@@ -29,7 +29,8 @@ interface Failing {
   readonly cause: string | null;
 }
 
-interface Judged extends Held {
+/** What becomes of it. */
+export interface Judged extends Held {
   /** Whether it goes back into the queue. */
   readonly again: boolean;
   /** Whether the graph goes on behind it. */
@@ -78,7 +79,8 @@ export const settle = (tables: Tables, params: SettleParams): SettleResult[] => 
   return results;
 };
 
-const hold = (tables: Tables, settlement: Settlement, ordinal: number, onlyExpired: boolean): Held[] => {
+/** The settlement with what it is about, if its lease is held. */
+export const hold = (tables: Tables, settlement: Settlement, ordinal: number, onlyExpired: boolean): Held[] => {
   jsonText(settlement.output);
   jsonText(settlement.error);
   const { instanceId, node, token } = settlement;
@@ -109,7 +111,8 @@ const failingOf = (held: readonly Held[]): Map<string, Failing> => {
   return failing;
 };
 
-const judge = (held: Held, failing: Failing | undefined, onlyExpired: boolean): Judged => {
+/** Decides what becomes of a settlement, if something fails its instance in the same call or not. */
+export const judge = (held: Held, failing: Failing | undefined, onlyExpired: boolean): Judged => {
   const { verdict, token, onFail } = held.settlement;
   const goesOn = held.live && failing === undefined;
   const live = held.live && (failing === undefined || failing.ordinal === held.ordinal);
@@ -132,7 +135,7 @@ const outcomeOf = ({ settlement: { verdict, outcome }, queued }: Held): Outcome 
 };
 
 /** Puts the step back into the queue, or takes it out and writes what became of it. */
-const leaveQueue = (tables: Tables, judged: Judged): void => {
+export const leaveQueue = (tables: Tables, judged: Judged): void => {
   const { queued, settlement, again, pauses, ownToken } = judged;
   const { instanceId, node, lane, attempt, handler } = queued;
   if (again) {
@@ -177,7 +180,7 @@ const forwardStep = (tables: Tables, { queued, settlement, known, pauses, ownTok
 };
 
 /** Writes the nodes that the flow has passed and queues those that it leads to; answers the rows of the former. */
-const follow = (tables: Tables, { instance, settlement, live, flows }: Judged): StoredStep[] => {
+export const follow = (tables: Tables, { instance, settlement, live, flows }: Judged): StoredStep[] => {
   const { verdict, advance } = settlement;
   if (advance === null || !live || verdict !== "completed") return [];
   const passed = advance.records.map((record) => putRecord(tables, instance.instanceId, instance.run, record));
@@ -188,7 +191,8 @@ const follow = (tables: Tables, { instance, settlement, live, flows }: Judged): 
   return passed;
 };
 
-const finish = (tables: Tables, { instance, settlement: { advance } }: Judged): void => {
+/** Ends an instance whose flow has come to its end. */
+export const finish = (tables: Tables, { instance, settlement: { advance } }: Judged): void => {
   const { instanceId } = instance;
   const outputFrom = advance?.finished?.outputFrom ?? null;
   tables.instance.put({ ...instance, status: "completed", outputFrom, finishedAt: tables.clock.now });
@@ -211,9 +215,14 @@ const freeze = (tables: Tables, instanceId: string, cause: string | null): Store
 };
 
 const isNoted = ({ again, live, queued, settlement: { verdict, advance } }: Judged): boolean =>
-  !again && (queued.lane === "compensation" || !live || verdict !== "completed" || advance?.review === true);
+  !again &&
+  (queued.lane === "compensation" ||
+    !live ||
+    verdict !== "completed" ||
+    (advance !== null && (advance.review || advance.joins !== null)));
 
-const eventOf = (judged: Judged, onlyExpired: boolean) => {
+/** The event that tells of a settlement. */
+export const eventOf = (judged: Judged, onlyExpired: boolean) => {
   const { queued, settlement, again, known } = judged;
   const { instanceId, node, lane, attempt, workerId } = queued;
   const type = onlyExpired ? "lease.expired" : eventTypeOf(judged);

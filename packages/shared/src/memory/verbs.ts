@@ -1,6 +1,7 @@
 /** The verbs of the store in memory, each held by the compiler to the parameters and the answer of its twin. */
 import type { Verb } from "../store/executor.ts";
 import type * as store from "../store/verbs.ts";
+import { complete } from "./complete.ts";
 import { getDeadLetters, listDeadLetters } from "./dead-letter.ts";
 import * as decision from "./decision.ts";
 import * as definition from "./definition.ts";
@@ -34,6 +35,7 @@ const verbs: MemoryVerbs = {
   ...operator,
   appendEvents,
   claim,
+  complete,
   extend,
   findExpired,
   getDeadLetters,

@@ -67,8 +67,15 @@ export const removeQueued = verb(
 const removeStatement: Statement = statement(
   "remove_queued",
   (schema) => `
-DELETE FROM ${schema}.queue q USING unnest($1::text[], $2::text[]) AS r(instance_id, node)
-WHERE q.instance_id = r.instance_id AND q.node = r.node`,
+WITH removed AS (
+  DELETE FROM ${schema}.queue q USING unnest($1::text[], $2::text[]) AS r(instance_id, node)
+  WHERE q.instance_id = r.instance_id AND q.node = r.node
+  RETURNING q.instance_id, q.node, q.state, q.token, q.attempt, q.worker_id, q.leased_at, q.handler, q.lane
+)
+-- Of a lease that ends without a result no other event tells.
+INSERT INTO ${schema}.event (event_id, instance_id, type, node, attempt, worker_id, data, created_at)
+SELECT token, instance_id, 'step.leased', node, attempt, worker_id, json_build_object('handler', handler, 'lane', lane), leased_at
+FROM removed WHERE state = 'leased'`,
 );
 
 /** Takes from steps that run the right to advance the graph. */
@@ -268,9 +275,14 @@ export const enqueueSteps = verb(
     steps: readonly (Enqueue & { readonly instanceId: string; readonly input?: string | null })[],
   ): Promise<void> => {
     if (steps.length === 0) return;
-    const rows = steps.map((step) => ({ ...step, input: step.input ?? null, uncertain: step.uncertain ?? false }));
+    const rows = steps.map((step) => ({
+      ...step,
+      input: step.input ?? null,
+      uncertain: step.uncertain ?? false,
+      chain: step.chain === undefined ? null : JSON.stringify(step.chain),
+    }));
     const first = ["instanceId", "node", "lane", "handler", "priority"] as const;
-    const second = ["delayMs", "timeoutMs", "inputFrom", "input", "uncertain"] as const;
+    const second = ["delayMs", "timeoutMs", "inputFrom", "input", "uncertain", "fork", "chain"] as const;
     await db.query(enqueueStatement, columns(rows, [...first, ...second]));
   },
 );
@@ -284,9 +296,10 @@ const enqueueStatement: Statement = statement("enqueue_steps", (schema) =>
     run: "i.run",
     input: "e.input",
     uncertain: "e.uncertain",
+    chain: "e.chain",
     from: `FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::bigint[], $7::bigint[], $8::text[], $9::text[],
-                          $10::boolean[])
-             AS e(instance_id, node, lane, handler, priority, delay_ms, timeout_ms, input_from, input, uncertain)
+                          $10::boolean[], $11::text[], $12::text[])
+             AS e(instance_id, node, lane, handler, priority, delay_ms, timeout_ms, input_from, input, uncertain, fork, chain)
            JOIN ${schema}.instance i ON i.instance_id = e.instance_id`,
   }),
 );

@@ -1,4 +1,8 @@
-/** History: the events of an instance, read with a cursor. Events are written by the statements they belong to. */
+/**
+ * History: the events of an instance, read with a cursor. Events are written by the statements they belong to, except for
+ * `step.leased`: a lease's token is the id of that event, and stands with all that tells of it in the row of the queue, and
+ * afterwards in the row of the event that ended the lease. So each attempt costs one row, and nothing is lost.
+ */
 import type { EventType } from "../vocabulary/event.ts";
 import type { JsonObject } from "../vocabulary/json.ts";
 import type { Executor, Statement } from "./executor.ts";
@@ -17,6 +21,19 @@ export interface EventRow {
   readonly createdAt: Date;
 }
 
+/** All events as rows, those of leases among them; for `FROM`. `where` holds for instances, as a condition on `instance_id`. */
+export const eventsText = (schema: string, where: string): string => `(
+  SELECT event_id, instance_id, type, node, attempt, worker_id, data, created_at FROM ${schema}.event WHERE ${where}
+  UNION ALL
+  SELECT token, instance_id, 'step.leased', node, attempt, worker_id,
+         json_build_object('handler', handler, 'lane', coalesce(lane, 'forward')), leased_at
+  FROM ${schema}.event WHERE ${where} AND token IS NOT NULL
+  UNION ALL
+  SELECT token, instance_id, 'step.leased', node, attempt, worker_id,
+         json_build_object('handler', handler, 'lane', lane), leased_at
+  FROM ${schema}.queue WHERE ${where} AND state = 'leased'
+)`;
+
 /** Reads the events of an instance after a cursor, the oldest first. */
 export const getEvents = verb(
   "getEvents",
@@ -31,7 +48,7 @@ const eventsStatement: Statement = statement(
   (schema) => `
 SELECT event_id AS "eventId", instance_id AS "instanceId", type, node, attempt, worker_id AS "workerId",
        data::jsonb AS data, created_at AS "createdAt"
-FROM ${schema}.event WHERE instance_id = $1 AND event_id > $2 ORDER BY event_id LIMIT $3`,
+FROM ${eventsText(schema, "instance_id = $1")} e WHERE event_id > $2 ORDER BY event_id LIMIT $3`,
 );
 
 /** An event to append. */

@@ -63,8 +63,36 @@ export interface Database extends Executor {
 }
 
 /** Turns rows into one array a column, in the order of `keys`: the shape that `unnest` takes. */
-export const columns = <Row extends object>(rows: readonly Row[], keys: readonly (keyof Row)[]): unknown[][] =>
-  keys.map((key) => rows.map((row) => row[key]));
+export const columns = <Row extends object>(rows: readonly Row[], keys: readonly (keyof Row)[]): string[] =>
+  keys.map((key) => arrayText(rows.map((row) => row[key])));
+
+/** One column of rows, made of each by `pick`. */
+export const column = <Row>(rows: readonly Row[], pick: (row: Row) => unknown): string => arrayText(rows.map(pick));
+
+/**
+ * A list as PostgreSQL reads arrays. The driver can do this too, for lists of anything; with some twenty columns for each
+ * step that is most of what a worker does, so here it is done for what our columns hold, several times as fast.
+ */
+export const arrayText = (values: readonly unknown[]): string => {
+  let text = "{";
+  for (let index = 0; index < values.length; index++) {
+    if (index > 0) text += ",";
+    text += elementText(values[index]);
+  }
+  return `${text}}`;
+};
+
+const elementText = (value: unknown): string => {
+  if (value === null || value === undefined) return "NULL";
+  if (typeof value === "string")
+    return special.test(value) ? `"${value.replaceAll(eachSpecial, "\\$&")}"` : `"${value}"`;
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  if (value instanceof Date) return `"${value.toISOString()}"`;
+  throw new TypeError(`a column cannot hold a value of type ${typeof value}`);
+};
+
+const special = /["\\]/;
+const eachSpecial = /["\\]/g;
 
 /** Quotes an identifier for SQL. */
 export const quoteIdentifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;

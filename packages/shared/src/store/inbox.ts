@@ -16,16 +16,15 @@ export const takeInbox = verb(
   (db: Executor, limit: number): Promise<InboxRow[]> => db.query<InboxRow>(takeStatement, [limit]),
 );
 
-// Materialized: were the choice a subquery, a plan could run it more than once and take more than `limit`.
+// The choice is made once, before the deletion begins; the rows are locked, so they stay where it has found them.
 const takeStatement: Statement = statement(
   "take_inbox",
   (schema) => `
-WITH due AS MATERIALIZED (
-  SELECT inbox_id FROM ${schema}.inbox WHERE visible_at <= statement_timestamp()
+DELETE FROM ${schema}.inbox n WHERE n.ctid = ANY (ARRAY (
+  SELECT ctid FROM ${schema}.inbox WHERE visible_at <= statement_timestamp()
   ORDER BY inbox_id LIMIT $1
   FOR UPDATE SKIP LOCKED
-)
-DELETE FROM ${schema}.inbox n USING due d WHERE n.inbox_id = d.inbox_id
+))
 RETURNING n.inbox_id AS "inboxId", n.instance_id AS "instanceId", n.attempt`,
 );
 

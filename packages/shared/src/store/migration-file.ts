@@ -2,7 +2,14 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { FloxyError } from "../vocabulary/error.ts";
-import { instanceStatuses, lanes, outcomes, queueStates, stepStatuses } from "../vocabulary/status.ts";
+import {
+  instanceStatuses,
+  lanes,
+  outcomes,
+  queueStates,
+  stepStatuses,
+  terminalStatuses,
+} from "../vocabulary/status.ts";
 
 /** One migration, read from its file `NNNN-name.sql`. */
 export interface Migration {
@@ -59,6 +66,7 @@ const invalid = (file: string, why: string): FloxyError =>
 const asList = (values: readonly string[]): string => values.map((value) => `'${value}'`).join(", ");
 const lists = new Map([
   ["instance_statuses", asList(instanceStatuses)],
+  ["terminal_statuses", asList(terminalStatuses)],
   ["step_statuses", asList(stepStatuses)],
   ["outcomes", asList(outcomes)],
   ["lanes", asList(lanes)],

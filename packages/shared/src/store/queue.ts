@@ -12,6 +12,8 @@ export interface ClaimSlots {
   readonly slots: number;
   /** Whether it is called in a transaction of Floxy's database, so that an attempt that fails has no effect. */
   readonly transactional?: boolean;
+  /** A priority key before which no ready step is looked for; by default all are. */
+  readonly low?: number;
 }
 
 /** The parameters of {@link claim}. */
@@ -57,6 +59,8 @@ export interface LeasedStep {
   readonly outcome: Outcome | null;
   /** For a compensation: why the instance is rolled back. */
   readonly cause: StepError | null;
+  /** Its priority key. */
+  readonly key: number;
 }
 
 /**
@@ -66,70 +70,33 @@ export interface LeasedStep {
 export const claim = verb(
   "claim",
   (db: Executor, params: ClaimParams): Promise<LeasedStep[]> =>
-    db.query<LeasedStep>(params.transactionalLimit === undefined ? claimStatement : boundedClaimStatement, [
-      ...columns(params.handlers, ["handler", "slots"]),
-      params.limit,
-      params.leaseMs,
+    db.query<LeasedStep>(claimStatement, [
       params.workerId,
-      params.handlers.map(({ transactional }) => transactional ?? false),
-      ...(params.transactionalLimit === undefined ? [] : [params.transactionalLimit]),
+      ...columns(
+        params.handlers.map((one) => ({
+          ...one,
+          transactional: one.transactional ?? false,
+          low: one.low ?? lowestKey,
+        })),
+        ["handler", "slots", "transactional", "low"],
+      ),
+      params.limit,
+      params.transactionalLimit ?? null,
+      params.leaseMs,
     ]),
 );
 
-// One index range a handler, merged: nothing is sorted but the candidates. Of paused definitions most steps are held
-// already; the few that were queued meanwhile are passed over, and while nothing is paused nobody looks. OFFSET keeps the
-// planner from reading all instances of paused definitions at once, which may be millions that have ended. The lease's
-// clock is the database's, read when the row is written, not when the statement began.
-const claimText = (schema: string, isBounded: boolean): string => `
-WITH wanted AS (SELECT * FROM unnest($1::text[], $2::int[], $6::boolean[]) AS w(handler, slots, transactional)),
-candidate AS MATERIALIZED (
-  ${isBounded ? "SELECT * FROM (" : ""}
-  SELECT c.*, wanted.transactional${isBounded ? ", row_number() OVER (PARTITION BY wanted.transactional ORDER BY c.key) AS place" : ""} FROM wanted
-  CROSS JOIN LATERAL (
-    SELECT instance_id, node, key FROM ${schema}.queue q
-    WHERE q.handler = wanted.handler AND q.state = 'ready'
-      AND (NOT (SELECT EXISTS (SELECT FROM ${schema}.pause)) OR q.lane = 'compensation' OR NOT EXISTS (
-        SELECT FROM ${schema}.pause p JOIN ${schema}.instance i USING (definition_name) WHERE i.instance_id = q.instance_id
-        OFFSET 0))
-    ORDER BY q.key
-    LIMIT least(wanted.slots, $3::int)
-    FOR UPDATE SKIP LOCKED
-  ) c
-  ${isBounded ? ") c WHERE NOT c.transactional OR c.place <= $7::int" : ""}
-  ORDER BY c.key
-  LIMIT $3::int
-),
-claimed AS (
-  UPDATE ${schema}.queue q
-  SET state = 'leased', attempt = q.attempt + 1, transactional = (q.attempt = 0 OR q.transactional) AND c.transactional,
-      token = nextval('${schema}.lease_token'),
-      worker_id = $5, leased_at = clock_timestamp(), lease_until = clock_timestamp() + $4::bigint * interval '1 ms'
-  FROM candidate c
-  WHERE q.instance_id = c.instance_id AND q.node = c.node
-  RETURNING q.*
-),
-told AS (
-  INSERT INTO ${schema}.event (instance_id, type, node, attempt, worker_id, data)
-  SELECT instance_id, 'step.leased', node, attempt, worker_id, json_build_object('handler', handler, 'lane', lane)
-  FROM claimed
-)
-SELECT c.instance_id AS "instanceId", c.node, c.lane, c.handler, c.token, c.attempt, c.priority,
-       i.definition_name AS "definitionName", i.definition_version AS "definitionVersion", i.metadata,
-       c.input_from AS "inputFrom",
-       CASE WHEN c.input_from IS NULL THEN i.input::text ELSE source.output::text END AS value,
-       c.input::text AS input, own.input::text AS "stepInput", coalesce(own.run, c.run) AS run,
-       own.output::text AS output, own.outcome, CASE c.lane WHEN 'compensation' THEN i.cause::jsonb END AS cause
-FROM claimed c
-JOIN ${schema}.instance i ON i.instance_id = c.instance_id
-LEFT JOIN ${schema}.step source ON source.instance_id = c.instance_id AND source.node = c.input_from
-LEFT JOIN ${schema}.step own ON own.instance_id = c.instance_id
-  AND own.node = CASE c.lane WHEN 'compensation' THEN c.node END
-ORDER BY c.key`;
+/** No key is lower. */
+const lowestKey = "-9223372036854775808";
 
-const claimStatement: Statement = statement("claim", (schema) => claimText(schema, false));
-
-// For workers with transactional handlers: these share few connections, whatever slots they have.
-const boundedClaimStatement: Statement = statement("claim_bounded", (schema) => claimText(schema, true));
+const claimStatement: Statement = statement(
+  "claim",
+  (schema) => `
+SELECT instance_id AS "instanceId", node, lane, handler, token, attempt, priority, definition_name AS "definitionName",
+       definition_version AS "definitionVersion", metadata, input_from AS "inputFrom", value, input,
+       step_input AS "stepInput", run, output, outcome, cause, key
+FROM ${schema}.claim($1, $2::text[], $3::int[], $4::boolean[], $5::bigint[], $6, $7, $8)`,
+);
 
 /** Names a lease. */
 export interface LeaseRef {

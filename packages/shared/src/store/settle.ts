@@ -5,7 +5,7 @@
  */
 import type { Advance } from "../core/model.ts";
 import type { Outcome } from "../vocabulary/status.ts";
-import { enqueueText } from "./enqueue.ts";
+import { enqueueText, priorityKeyText } from "./enqueue.ts";
 import type { Executor, Statement } from "./executor.ts";
 import { columns, statement, verb } from "./executor.ts";
 import { recordDataText, recordEventText, recordText, toRow } from "./record.ts";
@@ -84,14 +84,17 @@ export const settle = verb("settle", async (db: Executor, params: SettleParams):
     onlyExpired,
     ...columns(records, ["dueInMs", "dueAt", "contained"]),
     ...columns(rows, ["onFail"]),
+    ...columns(enqueue, ["fork"]),
   ]);
   const results = settlements.map((): SettleResult => "lost");
   for (const { ordinal, result } of answers) results[ordinal] = result;
   return results;
 });
 
+// An arrival at a join is always noted here: another step of the fork that is seen in the queue could have left it while
+// this statement waited for the instance.
 const flags = (advance: Advance | null) => ({
-  review: advance?.review ?? false,
+  review: advance !== null && (advance.review || advance.joins !== null),
   finish: advance?.finished != null,
   outputFrom: advance?.finished?.outputFrom ?? null,
 });
@@ -170,7 +173,11 @@ requeued AS (
   UPDATE ${schema}.queue q
   SET state = CASE WHEN j.delay_ms > 0 THEN 'delayed' ELSE 'ready' END,
       ready_at = statement_timestamp() + j.delay_ms * interval '1 ms',
-      key = ${schema}.priority_key(statement_timestamp() + j.delay_ms * interval '1 ms', q.priority, q.lane),
+      key = ${priorityKeyText(schema, {
+        readyAt: "statement_timestamp() + j.delay_ms * interval '1 ms'",
+        priority: "q.priority",
+        lane: "q.lane",
+      })},
       attempt = CASE j.verdict WHEN 'released' THEN q.attempt - 1 ELSE q.attempt END,
       token = NULL, last_token = j.own_token, leased_at = NULL, lease_until = NULL, worker_id = NULL
   FROM judged j
@@ -233,8 +240,9 @@ enqueued AS (${enqueueText(schema, {
     priority: "j.instance_priority",
     epoch: "j.epoch",
     run: "j.instance_run",
-    from: `FROM unnest($19::int[], $20::text[], $21::text[], $22::int[], $23::bigint[], $24::bigint[], $25::text[])
-           AS e(parent, node, handler, priority, delay_ms, timeout_ms, input_from)
+    from: `FROM unnest($19::int[], $20::text[], $21::text[], $22::int[], $23::bigint[], $24::bigint[], $25::text[],
+                       $32::text[])
+           AS e(parent, node, handler, priority, delay_ms, timeout_ms, input_from, fork)
          JOIN judged j ON j.ordinal = e.parent
          WHERE j.flows`,
   })}
@@ -280,7 +288,7 @@ repeated AS (
   WHERE NOT $27::boolean
 ),
 told AS (
-  INSERT INTO ${schema}.event (instance_id, type, node, attempt, worker_id, data)
+  INSERT INTO ${schema}.event (instance_id, type, node, attempt, worker_id, data, token, leased_at, handler, lane)
   SELECT instance_id,
          CASE
            WHEN $27::boolean THEN 'lease.expired'
@@ -297,22 +305,26 @@ told AS (
          node, attempt, worker_id,
          CASE WHEN verdict = 'completed' THEN NULL
               ELSE json_strip_nulls(json_build_object('error', error::json, 'delayMs', CASE WHEN again THEN delay_ms END,
-                                     'outcome', CASE WHEN NOT again AND lane = 'forward' THEN known END)) END
+                                     'outcome', CASE WHEN NOT again AND lane = 'forward' THEN known END)) END,
+         token, leased_at, handler, nullif(lane, 'forward')
   FROM judged
   UNION ALL
-  SELECT instance_id, ${recordEventText}, node, NULL, NULL, ${recordDataText} FROM passed
+  SELECT instance_id, ${recordEventText}, node, NULL, NULL, ${recordDataText}, NULL, NULL, NULL, NULL FROM passed
   UNION ALL
-  SELECT instance_id, 'instance.completed', NULL, NULL, NULL, NULL FROM finished
+  SELECT instance_id, 'instance.completed', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM finished
   UNION ALL
-  SELECT instance_id, 'instance.rolling_back', NULL, NULL, NULL, json_build_object('cause', error::json) FROM failing
+  SELECT instance_id, 'instance.rolling_back', NULL, NULL, NULL, json_build_object('cause', error::json),
+         NULL, NULL, NULL, NULL
+  FROM failing
   -- Told after the queue was cleared, which may have waited for a claim: what was leased before has the smaller event.
   WHERE (SELECT count(*) FROM taken_back) >= 0
   UNION ALL
   SELECT instance_id, 'step.' || status, node, nullif(attempt, 0), NULL,
-         json_build_object('outcome', outcome)
+         json_build_object('outcome', outcome), NULL, NULL, NULL, NULL
   FROM taken_back
   UNION ALL
-  SELECT s.instance_id, 'step.refused', s.node, NULL, $26::text, json_build_object('verdict', s.verdict, 'token', s.token)
+  SELECT s.instance_id, 'step.refused', s.node, NULL, $26::text, json_build_object('verdict', s.verdict, 'token', s.token),
+         NULL, NULL, NULL, NULL
   FROM locked s
   WHERE NOT $27::boolean
     AND s.ordinal NOT IN (SELECT ordinal FROM held)

@@ -119,8 +119,8 @@ export type AffairRow = { readonly instanceId: string } & (
 /** Loads the dead letters of locked instances, the votes on their human nodes, and the signals that are kept. */
 export const loadAffairs = verb(
   "loadAffairs",
-  (db: Executor, instanceIds: readonly string[]): Promise<AffairRow[]> =>
-    db.query<AffairRow>(affairsStatement, [instanceIds]),
+  async (db: Executor, instanceIds: readonly string[]): Promise<AffairRow[]> =>
+    instanceIds.length === 0 ? [] : db.query<AffairRow>(affairsStatement, [instanceIds]),
 );
 
 const affairsStatement: Statement = statement(

@@ -15,6 +15,8 @@ export const acts = [
   "unpause",
   "deprecate",
   "undeprecate",
+  "set_retention",
+  "remove_retention",
 ] as const;
 
 /** The name of an act. */

@@ -57,12 +57,17 @@ export const createBatcher = <Item, Result>(options: BatcherOptions<Item, Result
   return {
     add(item, signal) {
       return new Promise<Result>((resolve, reject) => {
-        if (signal?.aborted) return reject(signal.reason);
+        if (signal === undefined) {
+          waiting.add({ item, resolve, reject });
+          pumping ??= pump();
+          return;
+        }
+        if (signal.aborted) return reject(signal.reason);
         const drop = () => {
           waiting.delete(entry);
-          reject(signal?.reason);
+          reject(signal.reason);
         };
-        const stay = () => signal?.removeEventListener("abort", drop);
+        const stay = () => signal.removeEventListener("abort", drop);
         const entry: Entry<Item, Result> = {
           item,
           resolve(result) {
@@ -74,7 +79,7 @@ export const createBatcher = <Item, Result>(options: BatcherOptions<Item, Result
             reject(error);
           },
         };
-        signal?.addEventListener("abort", drop, { once: true });
+        signal.addEventListener("abort", drop, { once: true });
         waiting.add(entry);
         pumping ??= pump();
       });

@@ -73,7 +73,7 @@ export const implementHandler = (parts: HandlerParts<StepContext, unknown>): Han
     options,
     schemas: { input: inputSchema, output },
     invoke: async (input, context, onCall) => {
-      const parsed = await parsedInput(parts, input);
+      const parsed = inputSchema === undefined ? input : await validInput(name, inputSchema, input);
       onCall?.();
       const result = await run(parsed, context);
       if (output === undefined) return result;
@@ -91,17 +91,12 @@ export const implementCompensation = (parts: HandlerParts<CompensationContext, v
     options,
     schemas: { input: inputSchema },
     invoke: async (input, context, onCall) => {
-      const parsed = await parsedInput(parts, input);
+      const parsed = inputSchema === undefined ? input : await validInput(name, inputSchema, input);
       onCall?.();
       await run(parsed, context);
     },
   };
 };
 
-const parsedInput = async (
-  { name, input: schema }: { readonly name: string; readonly input: AnySchema | undefined },
-  input: unknown,
-): Promise<unknown> => {
-  if (schema === undefined) return input;
-  return validateWith(schema, input, { code: "INPUT_INVALID", subject: `input of handler '${name}'` });
-};
+const validInput = (name: string, schema: AnySchema, input: unknown): Promise<unknown> =>
+  validateWith(schema, input, { code: "INPUT_INVALID", subject: `input of handler '${name}'` });

@@ -196,7 +196,7 @@ const withoutTimeout = (step: ResolvedStep): ResolvedStep => {
 
 const callOf = (step: ResolvedStep, at: Date, logger: Logger): Call => {
   const { instanceId, node, lane, handler, attempt } = step.leased;
-  const { idempotencyKey, effectKey } = contextOf(step, new AbortController().signal, logger);
+  const { idempotencyKey, effectKey } = contextOf(step, () => new AbortController().signal, logger);
   const input: Json | undefined = "error" in step.input ? undefined : step.input.value;
   const what = { instanceId, step: node, lane, handler, attempt, input, idempotencyKey, effectKey, at };
   return { ...what, result: "running", output: undefined, error: null };

@@ -5,7 +5,7 @@ import { createLog, leasedStep, resolvedStep, task } from "./testing/steps.ts";
 const { signal } = new AbortController();
 const { logger } = createLog();
 const of = (leased: Parameters<typeof leasedStep>[0], node = task()) =>
-  contextOf(resolvedStep({ leased: leasedStep(leased), node }), signal, logger);
+  contextOf(resolvedStep({ leased: leasedStep(leased), node }), () => signal, logger);
 
 it("the idempotency key is the same in every attempt, and another one for the compensation", () => {
   const keys = [of({ attempt: 1 }), of({ attempt: 2, token: 9 }), of({ lane: "compensation" })];
@@ -62,7 +62,7 @@ it("tells a compensation the outcome, the output if there is one, and the cause"
 
 it("its logger puts instance, step and attempt on every line", () => {
   const log = createLog();
-  const context = contextOf(resolvedStep(), signal, log.logger);
+  const context = contextOf(resolvedStep(), () => signal, log.logger);
   context.logger.info("plain");
   context.logger.warn({ amount: 5 }, "with fields");
   expect(log.lines).toEqual([

@@ -3,11 +3,12 @@ import type { LeasedStep, ResolvedStep } from "@floxy/shared";
 import { retryPolicyOf, taskOf } from "@floxy/shared";
 import type { CompensationContext, Logger } from "../handler/context.ts";
 
-/** Makes the context of one attempt. */
-export const contextOf = (step: ResolvedStep, signal: AbortSignal, logger: Logger): CompensationContext => {
+/** Makes the context of one attempt. What few handlers ask for is made when they do: the signal, the logger, the output. */
+export const contextOf = (step: ResolvedStep, signal: () => AbortSignal, logger: Logger): CompensationContext => {
   const { leased, graph } = step;
   const { instanceId, node, lane, attempt } = leased;
   const effectKey = effectKeyOf(leased);
+  let ownLogger: Logger | undefined;
   return {
     instanceId,
     step: node,
@@ -17,8 +18,13 @@ export const contextOf = (step: ResolvedStep, signal: AbortSignal, logger: Logge
     idempotencyKey: lane === "forward" ? effectKey : `${effectKey}/compensation`,
     effectKey,
     metadata: leased.metadata,
-    signal,
-    logger: withFields(logger, { instanceId, step: node, attempt }),
+    get signal() {
+      return signal();
+    },
+    get logger() {
+      ownLogger ??= withFields(logger, { instanceId, step: node, attempt });
+      return ownLogger;
+    },
     lane,
     outcome: leased.outcome === "happened" ? "happened" : "unknown",
     output: leased.output === null ? undefined : JSON.parse(leased.output),

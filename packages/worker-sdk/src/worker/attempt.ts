@@ -30,9 +30,13 @@ export class Attempt {
   isSettled = false;
   readonly #handler: AnyHandlerImplementation;
   readonly #environment: AttemptEnvironment;
-  readonly #controller = new AbortController();
-  readonly #interrupted: Promise<AttemptResult>;
-  #interrupt: (result: AttemptResult) => void = () => {};
+  /** Made when somebody asks for its signal, or aborts: few handlers do. */
+  #controller: AbortController | undefined;
+  /** What was decided without the handler; it stands, whatever the handler comes to. */
+  #interruption: AttemptResult | undefined;
+  #interrupt: (result: AttemptResult) => void = (result) => {
+    this.#interruption ??= result;
+  };
   #call: Promise<AttemptResult> | undefined;
   #transaction: AttemptTransaction | undefined;
   #isCalled = false;
@@ -48,9 +52,6 @@ export class Attempt {
     this.leaseUntil = leaseUntil;
     this.#handler = handler;
     this.#environment = environment;
-    this.#interrupted = new Promise((resolve) => {
-      this.#interrupt = resolve;
-    });
   }
 
   /** The step as it was leased. */
@@ -68,6 +69,7 @@ export class Attempt {
     if (this.#hasEnded) return;
     // The next attempt may wait for rows that its transaction has locked, and its result cannot count any more.
     if (this.#isTransactional && reason.code === "LEASE_LOST") this.#interrupt(interrupted(reason, this.#isCalled));
+    this.#controller ??= new AbortController();
     this.#controller.abort(reason);
   }
 
@@ -84,23 +86,36 @@ export class Attempt {
    * Calls the handler. Resolves with the result of the attempt: when the handler has ended, when its time is up, or when
    * the attempt is given up. Never rejects.
    */
-  async run(): Promise<AttemptResult> {
+  run(): Promise<AttemptResult> {
+    return new Promise((resolve) => this.#run(resolve));
+  }
+
+  // The first result stands, as a promise keeps the first value that it is given.
+  #run(resolve: (result: AttemptResult) => void): void {
     const { input } = this.step;
+    if (this.#interruption !== undefined) return resolve(this.#interruption);
     // Told to stop before it began: given back without a call, so that the attempt does not count.
-    if (this.#controller.signal.aborted) return { kind: "released" };
-    if ("error" in input) return { kind: "failed", error: input.error, retryable: false, called: false };
+    if (this.#isAborted) return resolve({ kind: "released" });
+    if ("error" in input) return resolve({ kind: "failed", error: input.error, retryable: false, called: false });
     const timeoutMs = timeoutMsOf(this.step);
     const startedAt = performance.now();
     const timer = setTimeout(() => this.giveUp(timeoutError(this.leased, timeoutMs)), Math.min(timeoutMs, maxTimerMs));
-    this.#call = this.#invoke(input.value, timeoutMs);
-    try {
-      const result = await Promise.race([this.#call, this.#interrupted]);
-      // A handler that kept the process busy was too late as well, although the timer could not say so.
-      const isLate = this.#hasEnded && performance.now() - startedAt > timeoutMs;
-      return isLate ? interrupted(timeoutError(this.leased, timeoutMs), this.#isCalled) : result;
-    } finally {
+    const end = (result: AttemptResult): void => {
       clearTimeout(timer);
-    }
+      resolve(result);
+    };
+    this.#interrupt = end;
+    this.#call = this.#invoke(input.value, timeoutMs).then((result) => {
+      // A handler that kept the process busy was too late as well, although the timer could not say so.
+      const isLate = performance.now() - startedAt > timeoutMs;
+      end(isLate ? interrupted(timeoutError(this.leased, timeoutMs), this.#isCalled) : result);
+      return result;
+    });
+  }
+
+  /** Whether its handler goes on, also when the result is known. */
+  get isUnderWay(): boolean {
+    return this.#call !== undefined && !this.#hasEnded;
   }
 
   /** Resolves when the handler has really ended, also when its time was up before. */
@@ -110,19 +125,20 @@ export class Attempt {
 
   // Never rejects.
   async #invoke(input: unknown, timeoutMs: number): Promise<AttemptResult> {
-    const { signal } = this.#controller;
-    const { payloadLimit } = this.#environment;
+    const { payloadLimit, logger } = this.#environment;
     const onCall = (): void => {
       // Checking the input may have taken its time.
-      signal.throwIfAborted();
+      this.#controller?.signal.throwIfAborted();
       this.#isCalled = true;
     };
     try {
-      const output = await this.#handler.invoke(input, await this.#context(timeoutMs), onCall);
+      const common = contextOf(this.step, this.#signal, logger);
+      const context = this.#isTransactional ? await this.#withTransaction(common, timeoutMs) : common;
+      const output = await this.#handler.invoke(input, context, onCall);
       const what = `the output of handler '${this.#handler.name}'`;
       return { kind: "completed", output: encodeOutput(output, what, payloadLimit) };
     } catch (error) {
-      const abortReason: unknown = signal.aborted ? signal.reason : undefined;
+      const abortReason: unknown = this.#isAborted ? this.#controller?.signal.reason : undefined;
       if (!this.#isCalled && isFloxyError(abortReason, "SHUTDOWN")) return { kind: "released" };
       return failureOf({ error, abortReason, called: this.#isCalled });
     } finally {
@@ -130,11 +146,10 @@ export class Attempt {
     }
   }
 
-  async #context(timeoutMs: number): Promise<CompensationContext> {
-    const { signal } = this.#controller;
-    const { logger, transactions } = this.#environment;
-    const context = contextOf(this.step, signal, logger);
-    if (!this.#isTransactional || transactions === undefined) return context;
+  async #withTransaction(context: CompensationContext, timeoutMs: number): Promise<CompensationContext> {
+    const { transactions } = this.#environment;
+    if (transactions === undefined) return context;
+    const signal = this.#signal();
     const transaction = await transactions.begin(timeoutMs, signal);
     if (signal.aborted) {
       // Whoever ends the attempt has looked for it already.
@@ -144,6 +159,15 @@ export class Attempt {
     this.#transaction = transaction;
     const inTransaction: CompensationContext & InTransaction = { ...context, transaction: transaction.client };
     return inTransaction;
+  }
+
+  readonly #signal = (): AbortSignal => {
+    this.#controller ??= new AbortController();
+    return this.#controller.signal;
+  };
+
+  get #isAborted(): boolean {
+    return this.#controller?.signal.aborted ?? false;
   }
 
   get #isTransactional(): boolean {

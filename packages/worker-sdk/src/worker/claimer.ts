@@ -49,6 +49,11 @@ export class Claimer {
     return this.#lastLookAt;
   }
 
+  /** Fires when it stops. */
+  get stopping(): AbortSignal {
+    return this.#stop.signal;
+  }
+
   /** Begins to claim. */
   start(): void {
     if (!this.#stop.signal.aborted) this.#loop ??= this.#run();

@@ -13,6 +13,14 @@ export interface Offer {
   readonly isPartial: boolean;
 }
 
+/** What may be taken in place of attempts that end. */
+export interface Wishes {
+  /** All handlers that the worker has. */
+  readonly handlers: readonly string[];
+  /** Takes one of the slots that become free for a step of this handler; `false` if there is none. */
+  readonly wants: (handler: string) => boolean;
+}
+
 interface Wait {
   readonly holds: () => boolean;
   readonly resolve: () => void;
@@ -90,6 +98,25 @@ export class Running {
     const free = this.#transactionalConcurrency - taken;
     if (isSlotFree && free > 0) return { limit: free, forAll: true };
     return { limit: this.transactionalLimit - taken, forAll: false };
+  }
+
+  /** What may be taken in place of attempts whose handlers have ended: as many steps, in their slots. */
+  wishes(ended: readonly { readonly handler: string }[]): Wishes {
+    let free = ended.length;
+    const freed = new Map<string, number>();
+    for (const { handler } of ended) freed.set(handler, (freed.get(handler) ?? 0) + 1);
+    const wants = (name: string): boolean => {
+      const handler = this.#handlers.get(name);
+      // Transactional ones wait for a connection; they are taken from the queue when there is one.
+      if (free === 0 || handler === undefined || isTransactional(handler)) return false;
+      const slots = (handler.options.concurrency ?? Number.POSITIVE_INFINITY) - (this.#countOf.get(name) ?? 0);
+      const left = freed.get(name) ?? 0;
+      if (slots + left <= 0) return false;
+      free--;
+      freed.set(name, left - 1);
+      return true;
+    };
+    return { handlers: [...this.#handlers.keys()], wants };
   }
 
   /** Takes a slot. */

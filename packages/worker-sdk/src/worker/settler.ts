@@ -2,7 +2,7 @@
  * Settling: results are written as soon as a connection is free, and all that came in meanwhile go together. So batches
  * are of one when the worker is idle, and grow by themselves under load; no timer is involved.
  */
-import type { Database, FinishedAttempt, Hints } from "@floxy/shared";
+import type { Database, FinishedAttempt, Hints, LeasedStep } from "@floxy/shared";
 import {
   FloxyError,
   isFloxyError,
@@ -17,6 +17,7 @@ import type { Batcher } from "../calls/batcher.ts";
 import { createBatcher, fulfilled } from "../calls/batcher.ts";
 import { retryTransient } from "../calls/retry.ts";
 import type { Logger } from "../handler/context.ts";
+import type { Wishes } from "./running.ts";
 
 /** An attempt with its result, and whom to tell if another attempt can follow at once. */
 export interface SettledAttempt extends FinishedAttempt {
@@ -34,16 +35,26 @@ export interface SettlerOptions {
   readonly random: () => number;
   /** Told after each commit what it has made possible. */
   readonly onHints: (hints: Hints) => void;
+  /** How long leases last, in milliseconds. */
+  readonly leaseMs: number;
+  /** What the worker would run at once of what follows; `undefined` while it takes nothing. */
+  readonly wishes: (settled: readonly SettledAttempt[]) => Wishes | undefined;
+  /** Takes steps that were leased with the results; never rejects. `leaseUntil` is on the clock of `performance.now()`. */
+  readonly onTaken: (leased: readonly LeasedStep[], leaseUntil: number) => Promise<void>;
 }
 
 /** The most results that are written in one statement, and the most characters of outputs in it. */
 const batchLimit = { maxItems: 500, maxWeight: 8 * 1_048_576 } as const;
 
+const written = fulfilled<void>(undefined);
+
 /** Writes the results of attempts. The same results are sent again until their answer arrives. */
 export class Settler {
   readonly #options: SettlerOptions;
   readonly #batcher: Batcher<SettledAttempt, void>;
-  readonly #open = new Set<Promise<void>>();
+  /** What is not over yet, and who waits until all is. */
+  #openCount = 0;
+  #waiting: (() => void)[] = [];
   readonly #given = new AbortController();
 
   constructor(options: SettlerOptions) {
@@ -54,7 +65,7 @@ export class Settler {
       gathers: true,
       run: async (attempts) => {
         await this.#write(attempts);
-        return attempts.map(() => fulfilled(undefined));
+        return attempts.map(() => written);
       },
     });
   }
@@ -63,22 +74,31 @@ export class Settler {
    * Writes a result. Resolves, and never rejects, when there is nothing more to do: it is written, it was refused because
    * the lease had been lost, or it was given up.
    */
-  async settle(attempt: SettledAttempt): Promise<void> {
+  settle(attempt: SettledAttempt): Promise<void> {
     // One in doubt may have to wait for that transaction, and nobody should have to wait with it.
     const written = attempt.isInDoubt === true ? this.#write([attempt]) : this.#batcher.add(attempt);
-    this.#open.add(written);
-    await written.finally(() => this.#open.delete(written));
+    return this.#untilOver(written);
   }
 
   /** Resolves when everything is written. */
   async flushed(): Promise<void> {
-    while (this.#open.size > 0) await Promise.all(this.#open);
+    while (this.#openCount > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
   /** Stops sending again what could not be written: the leases will expire, and others take over. */
   giveUp(): void {
     this.#given.abort(new FloxyError("SHUTDOWN", "the worker was stopped before its results could be written"));
   }
+
+  #untilOver(work: Promise<void>): Promise<void> {
+    this.#openCount++;
+    return work.then(this.#over, this.#over);
+  }
+
+  readonly #over = (): void => {
+    this.#openCount--;
+    if (this.#openCount === 0) for (const resolve of this.#waiting.splice(0)) resolve();
+  };
 
   async #write(attempts: readonly SettledAttempt[]): Promise<void> {
     const { logger, random } = this.#options;
@@ -105,11 +125,18 @@ export class Settler {
   async #writeOnce(attempts: readonly SettledAttempt[], isRepeat: boolean): Promise<void> {
     const { db, workerId, random, logger, onHints } = this.#options;
     const hints = noHints();
+    const { leaseMs, wishes, onTaken } = this.#options;
     const [only] = attempts;
+    const taken: LeasedStep[] = [];
+    const wished = wishes(attempts);
+    const take = wished && { ...wished, leaseMs, taken };
+    // Taken before the statement is sent, so that it can only be earlier than the database's own time.
+    const leaseUntil = performance.now() + leaseMs;
     const results =
       only?.isInDoubt === true
         ? [await db.transaction((tx) => settleWithin(tx, only, { workerId, hints, random }))]
-        : await settleAttempts(db, { attempts, workerId, hints, random, isRepeat });
+        : await settleAttempts(db, { attempts, workerId, hints, random, isRepeat, take });
+    if (taken.length > 0) void this.#untilOver(onTaken(taken, leaseUntil));
     for (const [index, attempt] of attempts.entries()) {
       if (results[index] === "lost") logger.warn(fieldsOf(attempt), "the lease was lost; the result was refused");
       else if (results[index] === "settled" && isReadyAgain(attempt)) hints.ready.add(attempt.handler);

@@ -1,5 +1,15 @@
 /** The worker: what a service embeds to run its own handlers. */
-import type { Database, Hints, Listener, Notifier, ResolvedStep, TransactionPool } from "@floxy/shared";
+import type {
+  AttemptResult,
+  Database,
+  Graph,
+  Hints,
+  LeasedStep,
+  Listener,
+  Notifier,
+  ResolvedStep,
+  TransactionPool,
+} from "@floxy/shared";
 import {
   assertMigrated,
   createGraphCache,
@@ -9,7 +19,7 @@ import {
   openTransactionPool,
   publishHints,
 } from "@floxy/shared";
-import pLimit from "p-limit";
+import type { AttemptEnvironment } from "./attempt.ts";
 import { Attempt } from "./attempt.ts";
 import { Claimer } from "./claimer.ts";
 import { drain } from "./drain.ts";
@@ -19,11 +29,17 @@ import { listenFor } from "./listening.ts";
 import type { ResolvedWorkerOptions, WorkerOptions } from "./options.ts";
 import { stopOnSignals } from "./process-signals.ts";
 import { resolveOptions } from "./resolve-options.ts";
-import type { ReturnedStep } from "./resolver.ts";
-import { released } from "./resolver.ts";
+import type { Resolved, ReturnedStep } from "./resolver.ts";
+import { released, resolveLeased } from "./resolver.ts";
 import { Running } from "./running.ts";
+import type { SettledAttempt } from "./settler.ts";
 import { Settler } from "./settler.ts";
 import { Transactions } from "./transactions.ts";
+
+const settledOf = (leased: LeasedStep, graph: Graph, result: AttemptResult): SettledAttempt => {
+  const { instanceId, node, token, lane, attempt, handler } = leased;
+  return { instanceId, node, token, lane, attempt, handler, graph, result, leased };
+};
 
 /**
  * Leases steps whose handlers it has, runs them, and settles their results. Make one for each service, call
@@ -43,7 +59,7 @@ export class Worker {
   readonly #transactionPool: TransactionPool | undefined;
   readonly #transactions: Transactions | undefined;
   readonly #keeper: LeaseKeeper;
-  readonly #limit: ReturnType<typeof pLimit>;
+  readonly #environment: AttemptEnvironment;
   #forgetSignals: (() => void) | undefined;
   #started: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
@@ -72,26 +88,39 @@ export class Worker {
     this.#leaseDb = leaseDb;
     this.#notifier = createNotifier({ db, onError });
     this.#running = new Running(handlers, resolved.concurrency, resolved.transactionalConcurrency);
-    this.#limit = pLimit(this.#running.limit);
     const onHints = (hints: Hints): void => this.#publish(hints);
-    this.#settler = new Settler({ db, workerId, logger, random, onHints });
+    const graphs = createGraphCache();
+    const resolver = { db, graphs, logger, random };
+    const onResolved = ({ steps, returned }: Resolved, leaseUntil: number): void => {
+      for (const step of steps) this.#accept(step, leaseUntil);
+      for (const step of returned) this.#return(step);
+    };
+    this.#settler = new Settler({
+      db,
+      workerId,
+      logger,
+      random,
+      onHints,
+      leaseMs,
+      wishes: (settled) => (this.#stopped === undefined ? this.#running.wishes(settled) : undefined),
+      onTaken: async (leased, leaseUntil) =>
+        onResolved(await resolveLeased(resolver, leased, { leaseUntil, signal: this.#claimer.stopping }), leaseUntil),
+    });
     const maxConnections = this.#running.transactionalLimit;
     if (maxConnections > 0) {
       const pool = openTransactionPool({ ...common, maxConnections }, db);
       this.#transactionPool = pool;
       this.#transactions = new Transactions({ pool, workerId, logger, random, onHints });
     }
+    this.#environment = { logger, payloadLimit: resolved.payloadLimit, transactions: this.#transactions };
     this.#keeper = new LeaseKeeper({ db: leaseDb, running: this.#running, leaseMs, logger });
     this.#claimer = new Claimer({
       ...resolved,
       db,
       random,
-      graphs: createGraphCache(),
+      graphs,
       running: this.#running,
-      onLeased: ({ steps, returned }, leaseUntil) => {
-        for (const step of steps) this.#accept(step, leaseUntil);
-        for (const step of returned) this.#return(step);
-      },
+      onLeased: onResolved,
     });
     this.#listener = listenFor({
       options: resolved,
@@ -174,27 +203,26 @@ export class Worker {
       this.#return(released(step.leased));
       return;
     }
-    const environment = { ...this.#options, transactions: this.#transactions };
-    const attempt = new Attempt(step, handler, environment, leaseUntil);
+    const attempt = new Attempt(step, handler, this.#environment, leaseUntil);
     this.#running.add(attempt);
-    void this.#limit(() => this.#run(attempt));
+    void this.#run(attempt);
   }
 
   #return({ leased, graph, result }: ReturnedStep): void {
-    void this.#settler.settle({ ...leased, graph, result });
+    void this.#settler.settle(settledOf(leased, graph, result));
   }
 
   // Never rejects, as none of what it calls does.
   async #run(attempt: Attempt): Promise<void> {
     const result = await attempt.run();
     const { leased, graph } = attempt.step;
-    const settled = { ...leased, graph, result };
+    const settled = settledOf(leased, graph, result);
     const left =
       attempt.transaction === undefined ? settled : await this.#transactions?.end(attempt.transaction, settled);
     if (left !== undefined) await this.#settler.settle(left);
     this.#running.settle(attempt);
     // A handler that goes on after its time was up still uses the service: its slot is not given away.
-    await attempt.ended();
+    if (attempt.isUnderWay) await attempt.ended();
     this.#running.remove(attempt);
     this.#claimer.slotFreed();
   }

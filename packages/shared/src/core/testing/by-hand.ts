@@ -6,11 +6,12 @@ import type { Json } from "../../vocabulary/json.ts";
 import type { InstanceStatus, StepStatus } from "../../vocabulary/status.ts";
 import { instanceTransitions, isTerminal, stepTransitions } from "../../vocabulary/status.ts";
 import { advance, advanceStart, isDlqMode } from "../advance.ts";
-import { isContained } from "../flow.ts";
+import { forkAround, isContained } from "../flow.ts";
 import { leaveQueue } from "../losers.ts";
 import { isNothing } from "../merge.ts";
 import type {
   Advance,
+  ChainLink,
   Decision,
   InstanceState,
   NodeRecord,
@@ -41,6 +42,8 @@ export class Play {
   readonly graph: Graph;
   readonly outputs = new Map<string, Json>();
   readonly taken = new Map<string, InstanceState["signals"][number]>();
+  /** What was foreseen to follow compensations, by their nodes. */
+  readonly chains = new Map<string, readonly ChainLink[]>();
   input: Json;
 
   constructor(graph: Graph, input: Json) {
@@ -57,6 +60,10 @@ export class Play {
 
   statusOf(node: string): StepStatus | undefined {
     return this.state.steps.get(node)?.status ?? (this.state.queue.has(node) ? "pending" : undefined);
+  }
+
+  statusesOf(nodes: readonly string[]): (StepStatus | undefined)[] {
+    return nodes.map((node) => this.statusOf(node));
   }
 
   /** What is in the queue: `node`, or `undo node`. */
@@ -112,7 +119,13 @@ export class Play {
     const failed = following.records.find(({ status, contained }) => status === "failed" && !contained);
     this.#flow(failed === undefined ? following : { ...following, enqueue: [] });
     if (failed !== undefined) this.#freeze(failed.error);
-    return following.review ? this.look() : this.#check();
+    return following.review || this.#hasLeft(following.joins) ? this.look() : this.#check();
+  }
+
+  // The last step of a fork to leave the queue is the one whose arrival is looked at.
+  #hasLeft(fork: string | null): boolean {
+    const rows = [...this.state.queue.values()].filter(({ lane }) => lane === "forward");
+    return fork !== null && !rows.some(({ node }) => forkAround(nodeOf(this.graph, node))?.name === fork);
   }
 
   /** Fails a step for good. */
@@ -205,7 +218,8 @@ export class Play {
     for (const { signalId, node } of take) this.#take(signalId, node);
     for (const node of unqueue) this.#dequeue(node);
     for (const node of disown) this.#enqueue({ ...this.#queued(node), current: false });
-    for (const { node, lane, inputFrom, uncertain = false } of enqueue) {
+    for (const { node, lane, inputFrom, uncertain = false, chain } of enqueue) {
+      if (chain !== undefined) this.chains.set(node, chain);
       this.#add(queued(node, { lane, inputFrom, uncertain }));
     }
   }

@@ -3,6 +3,7 @@ import { newId } from "../../vocabulary/id.ts";
 import { parseNotification } from "../channel.ts";
 import type { Executor } from "../executor.ts";
 import { statement, unquoteIdentifier } from "../executor.ts";
+import { historyState } from "../history.ts";
 import { openListener } from "../listener.ts";
 import { migrationStatus } from "../migration-status.ts";
 import { createNotifier } from "../notifier.ts";
@@ -52,14 +53,21 @@ const notify: EnvironmentCheck = {
   advice: "Give listenConnectionString a direct connection: pgbouncer in transaction mode swallows LISTEN.",
 };
 
+const history: EnvironmentCheck = {
+  name: "environment_history_is_ahead",
+  meaning: "The partitions of history end soon, or have ended. What is started then goes into the default partitions.",
+  advice: "Start an orchestrator whose FLOXY_HISTORY_INTERVAL_MS is not off, or call floxy.upkeep_history().",
+};
+
 /** Every check of the surroundings, in the order of the report. */
-export const environmentChecks: readonly EnvironmentCheck[] = [migrated, server, clock, notify];
+export const environmentChecks: readonly EnvironmentCheck[] = [migrated, server, clock, history, notify];
 
 /** Looks at what is around the rows. Throws `DATABASE_UNAVAILABLE`. */
 export const examineEnvironment = async (db: Executor, options: EnvironmentOptions): Promise<readonly Examined[]> => [
   await look(migrated, () => schemaOf(db)),
   await look(server, () => serverOf(db)),
   await look(clock, () => clockOf(db, options)),
+  await look(history, () => historyOf(db)),
   ...(options.listenConnectionString === false
     ? []
     : [await look(notify, () => notificationOf(db, options.listenConnectionString as string, options))]),
@@ -103,6 +111,13 @@ const clockOf = async (db: Executor, { now = Date.now, clockToleranceMs = 5_000 
   const offsetMs = Math.round((row?.ms ?? before) - (before + after) / 2);
   const knownMs = Math.abs(offsetMs) - (after - before) / 2;
   return knownMs <= clockToleranceMs ? null : `the database's clock is ${offsetMs} ms ahead of this process's`;
+};
+
+// There are always two spans ahead; one is enough to notice in time that nobody makes the next.
+const historyOf = async (db: Executor): Promise<string | null> => {
+  const { aheadUntil, aheadMs, spanMs } = await historyState(db);
+  if (aheadUntil !== null && aheadMs > spanMs) return null;
+  return aheadUntil === null ? "there are no partitions" : `the last partition ends at ${aheadUntil.toISOString()}`;
 };
 
 /** Tells of the end of an instance that nobody has, and waits to hear of it. */

@@ -49,7 +49,8 @@ export const historyChecks: readonly Check[] = [
     query: (s) => `
       SELECT i.instance_id FROM ${recentText(s)}
       JOIN ${s}.event a ON a.instance_id = i.instance_id AND a.type = 'instance.aborted'
-      JOIN ${s}.event e ON e.instance_id = i.instance_id AND e.type = 'step.leased' AND e.event_id > a.event_id
+      JOIN ${s}.event e ON e.instance_id = i.instance_id
+        AND (e.token > a.event_id OR (e.type = 'step.leased' AND e.event_id > a.event_id))
       WHERE i.status = 'aborted'`,
   },
   {

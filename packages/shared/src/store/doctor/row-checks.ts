@@ -3,22 +3,30 @@ import type { Check } from "./check.ts";
 
 const report = "Report it with the history of the instance: this should not be possible.";
 
-/** The rows of a table whose instance does not exist. A note of one is removed when it is looked at. */
-const orphans = (table: string, what: string, isNote = false): Check => ({
+/** The rows of a table `o` whose instance does not exist. */
+const orphans = (table: string, what: string, except: (schema: string) => string = () => ""): Check => ({
   name: `${table}_has_an_instance`,
   meaning: `There is ${what} of an instance that does not exist.`,
   advice: "If you delete instances by hand, delete what belongs to them too; these rows can go.",
   query: (s) => `
     SELECT o.instance_id FROM ${s}.${table} o, bound
     WHERE NOT EXISTS (SELECT FROM ${s}.instance i WHERE i.instance_id = o.instance_id)
-      ${isNote ? "AND o.visible_at < bound.late" : ""}`,
+      ${except(s)}`,
 });
+
+// A note of an instance that does not exist is removed when it is looked at.
+const freshNotes = (): string => "AND o.visible_at < bound.late";
+
+// Where all of a span may go its instances go first, and its steps with the partition.
+const endingSpans = (schema: string): string => `AND NOT EXISTS (
+        SELECT FROM ${schema}.history h
+        WHERE h.phase IN ('ending', 'mending') AND o.instance_id >= h.lower AND o.instance_id < h.upper)`;
 
 /** The checks of rows. */
 export const rowChecks: readonly Check[] = [
   orphans("queue", "a queued step"),
-  orphans("step", "a step"),
-  orphans("inbox", "a note", true),
+  orphans("step", "a step", endingSpans),
+  orphans("inbox", "a note", freshNotes),
   orphans("timer", "a timer"),
   orphans("dead_letter", "a dead letter"),
   orphans("vote", "a vote"),
@@ -113,6 +121,16 @@ export const rowChecks: readonly Check[] = [
         -- Whoever ends a pause releases in batches what was held.
         AND NOT EXISTS (SELECT FROM ${s}.audit a WHERE a.act = 'unpause' AND a.definition_name = i.definition_name
                           AND a.created_at >= bound.late)`,
+  },
+  {
+    name: "history_default_is_empty",
+    meaning: "It has rows in the default partitions of history, from which nothing can be dropped.",
+    advice:
+      "An orchestrator moves them within a minute, unless FLOXY_HISTORY_INTERVAL_MS is off; if it does not, see docs/history.md.",
+    query: (s) => `
+      SELECT o.instance_id FROM ${s}.step_default o, bound WHERE o.finished_at < bound.late
+      UNION ALL
+      SELECT o.instance_id FROM ${s}.event_default o, bound WHERE o.created_at < bound.late`,
   },
   {
     name: "bulk_goes_on",

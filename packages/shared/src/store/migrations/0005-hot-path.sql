@@ -1,0 +1,391 @@
+--! breaking
+-- One sequence for events and leases: the token of a lease is the id of the event `step.leased` that tells of it. What else
+-- that event tells stands in the row of the queue, and then in the row of the event that ended the lease.
+CREATE SEQUENCE {{schema}}.moment;
+SELECT setval('{{schema}}.moment', greatest(nextval('{{schema}}.lease_token'), nextval('{{schema}}.event_event_id_seq')));
+ALTER TABLE {{schema}}.event
+  ALTER COLUMN event_id DROP IDENTITY,
+  ALTER COLUMN event_id SET DEFAULT nextval('{{schema}}.moment'),
+  ADD COLUMN token bigint,
+  ADD COLUMN leased_at timestamptz,
+  ADD COLUMN handler text COLLATE "C",
+  -- Null for the forward lane.
+  ADD COLUMN lane text;
+-- Leases of before have told of themselves: theirs are not told again.
+DELETE FROM {{schema}}.event e USING {{schema}}.queue q
+WHERE q.state = 'leased' AND e.instance_id = q.instance_id AND e.node = q.node AND e.type = 'step.leased'
+  AND e.attempt = q.attempt AND e.worker_id = q.worker_id AND e.created_at >= q.leased_at - interval '1 minute';
+DROP SEQUENCE {{schema}}.lease_token;
+
+-- The way of nearly every step, as two functions: one leases, one completes. A function is planned once for a connection,
+-- whatever pool the connection comes from, and its settings pin the plans. No statement in them can be planned in more
+-- than one way: rows are found by LATERAL lookups of an index and changed by their ctid, which is safe because they are
+-- locked before; so neither an empty queue nor one that was never analysed leads the planner astray.
+
+-- Leases ready steps of the given handlers, the best priority key first. Rows that another worker is just claiming are
+-- passed over, so workers never wait for each other. `p_low` are keys before which no ready step was found a moment ago:
+-- where a long transaction elsewhere keeps the entries of leased steps alive, a look need not walk through them again.
+CREATE FUNCTION {{schema}}.claim(
+  p_worker text, p_handlers text[], p_slots integer[], p_transactional boolean[], p_low bigint[],
+  p_limit integer, p_transactional_limit integer, p_lease_ms bigint
+) RETURNS TABLE (
+  instance_id text, node text, lane text, handler text, token bigint, attempt integer, priority integer,
+  definition_name text, definition_version integer, metadata jsonb, input_from text, value text, input text,
+  step_input text, run integer, output text, outcome text, cause jsonb, key bigint
+)
+LANGUAGE plpgsql
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan
+AS $function$
+#variable_conflict use_column
+DECLARE
+  v_paused boolean := EXISTS (SELECT FROM {{schema}}.pause);
+  v_slots integer[] := p_slots;
+  v_high bigint;
+  v_cap integer;
+  v_known bigint;
+  v_found integer;
+  v_ids tid[];
+  v_more tid[];
+  v_own text[];
+  v_transacts boolean := true = ANY (p_transactional);
+BEGIN
+  -- With many handlers, each would lock as many rows as all together may take. So the key of the last row that will be
+  -- taken is found before, by looks at the heads of the handlers' ranges that grow until they hold enough.
+  IF cardinality(p_handlers) > 1 AND NOT v_paused THEN
+    v_cap := greatest(8, 2 * p_limit / cardinality(p_handlers));
+    LOOP
+      WITH head AS MATERIALIZED (
+        SELECT w.place, f.key
+        FROM unnest(p_handlers, v_slots, p_low) WITH ORDINALITY AS w(handler, slots, low, place)
+        CROSS JOIN LATERAL (
+          SELECT q.key FROM {{schema}}.queue q
+          WHERE q.handler = w.handler AND q.state = 'ready' AND q.key >= w.low
+          ORDER BY q.key LIMIT least(w.slots, v_cap)
+        ) f
+      ),
+      -- Of a handler whose head was cut off nothing is known behind it.
+      known AS (
+        SELECT min(h.last) AS key
+        FROM (SELECT max(key) AS last FROM head GROUP BY place HAVING count(*) >= v_cap) h
+      )
+      SELECT known.key, best.found, best.last INTO v_known, v_found, v_high
+      FROM known CROSS JOIN LATERAL (
+        SELECT count(*) AS found, max(b.key) AS last FROM (
+          SELECT head.key FROM head WHERE known.key IS NULL OR head.key <= known.key ORDER BY head.key LIMIT p_limit
+        ) b
+      ) best;
+      EXIT WHEN v_found >= p_limit;
+      IF v_known IS NULL THEN
+        v_high := NULL;
+        EXIT;
+      END IF;
+      v_cap := 4 * v_cap;
+    END LOOP;
+  END IF;
+  FOR v_pass IN 1..2 LOOP
+    SELECT array_agg(c.id), array_agg(c.handler) INTO v_more, v_own
+    FROM (
+      SELECT c.id, c.key, c.handler
+      FROM (
+        SELECT f.id, f.key, w.handler, w.transactional,
+               CASE WHEN p_transactional_limit IS NOT NULL
+                    THEN row_number() OVER (PARTITION BY w.transactional ORDER BY f.key) END AS place
+        FROM unnest(p_handlers, v_slots, p_transactional, p_low) AS w(handler, slots, transactional, low)
+        CROSS JOIN LATERAL (
+          SELECT q.ctid AS id, q.key FROM {{schema}}.queue q
+          WHERE q.handler = w.handler AND q.state = 'ready' AND q.key >= w.low AND q.key <= coalesce(v_high, 9223372036854775807)
+            AND (NOT v_paused OR q.lane = 'compensation' OR NOT EXISTS (
+              SELECT FROM {{schema}}.pause p JOIN {{schema}}.instance i USING (definition_name)
+              WHERE i.instance_id = q.instance_id OFFSET 0))
+          ORDER BY q.key
+          LIMIT least(w.slots, p_limit)
+          FOR UPDATE SKIP LOCKED
+        ) f
+      ) c
+      WHERE c.place IS NULL OR NOT c.transactional OR c.place <= p_transactional_limit
+      ORDER BY c.key
+      LIMIT p_limit - coalesce(cardinality(v_ids), 0)
+    ) c;
+    v_ids := coalesce(v_ids, '{}') || coalesce(v_more, '{}');
+    -- Rows before the last key may be locked by another worker just now. What comes after them is as good.
+    EXIT WHEN v_high IS NULL OR cardinality(v_ids) >= p_limit OR p_transactional_limit IS NOT NULL;
+    v_high := NULL;
+    SELECT array_agg(w.slots - (SELECT count(*) FROM unnest(v_own) AS o WHERE o = w.handler)::integer ORDER BY w.place)
+    INTO v_slots FROM unnest(p_handlers, p_slots) WITH ORDINALITY AS w(handler, slots, place);
+  END LOOP;
+  IF cardinality(v_ids) = 0 THEN RETURN; END IF;
+  -- The lease's clock is the database's, read when the row is written, not when the statement began.
+  RETURN QUERY
+  WITH claimed AS (
+    UPDATE {{schema}}.queue q
+    SET state = 'leased', attempt = q.attempt + 1,
+        transactional = v_transacts AND (q.attempt = 0 OR q.transactional) AND (
+          SELECT w.transactional FROM unnest(p_handlers, p_transactional) AS w(handler, transactional)
+          WHERE w.handler = q.handler),
+        token = nextval('{{schema}}.moment'), worker_id = p_worker, leased_at = clock_timestamp(),
+        lease_until = clock_timestamp() + p_lease_ms * interval '1 ms'
+    WHERE q.ctid = ANY (v_ids)
+    RETURNING q.instance_id, q.node, q.lane, q.handler, q.token, q.attempt, q.priority, q.input_from, q.input, q.run, q.key
+  )
+  SELECT c.instance_id, c.node, c.lane, c.handler, c.token, c.attempt, c.priority::integer,
+         i.definition_name, i.definition_version, i.metadata, c.input_from,
+         CASE WHEN c.input_from IS NULL THEN i.input ELSE (
+           SELECT s.output::text FROM {{schema}}.step s WHERE s.instance_id = c.instance_id AND s.node = c.input_from) END,
+         c.input::text, own.input, coalesce(own.run, c.run), own.output, own.outcome,
+         CASE c.lane WHEN 'compensation' THEN i.cause END, c.key
+  FROM claimed c
+  CROSS JOIN LATERAL (
+    SELECT i.definition_name, i.definition_version, i.metadata, i.cause::jsonb AS cause,
+           CASE WHEN c.input_from IS NULL THEN i.input::text END AS input
+    FROM {{schema}}.instance i WHERE i.instance_id = c.instance_id OFFSET 0
+  ) i
+  LEFT JOIN LATERAL (
+    SELECT s.input::text AS input, s.run, s.output::text AS output, s.outcome
+    FROM {{schema}}.step s WHERE s.instance_id = c.instance_id AND s.node = c.node AND c.lane = 'compensation' OFFSET 0
+  ) own ON true
+  ORDER BY c.key;
+END
+$function$;
+
+-- Completes steps, many of many instances, with all that follows from them. The arguments `p_…` are the steps, in the
+-- order of their instances; `r_…` are the records of nodes that the flow has passed behind them, `e_…` the steps that it
+-- has come to; `…_parent` counts the steps from 1. All that does not fit this, `settle` writes.
+--
+-- Every writer locks instances first, in the order of their ids. What is read afterwards is read by later statements, so
+-- it is what the one before has left. The token is the fence: a step whose row does not carry it any more is refused.
+--
+-- A step of `e_take` is put into the queue leased to the caller, when nothing that waits for one of `p_handlers` comes
+-- before it.
+--
+-- Answers a row for each step that was not simply settled (`adopted`, `lost`), one for each that was taken, and one
+-- `noted` if an orchestrator has something to look at.
+CREATE FUNCTION {{schema}}.complete(
+  p_worker text, p_instance text[], p_node text[], p_token bigint[], p_output json, p_review boolean[], p_joins text[],
+  p_finish boolean[], p_output_from text[],
+  r_parent integer[], r_node text[], r_status text[], r_side text[], r_from text[], r_due_ms bigint[], r_due_at timestamptz[],
+  e_parent integer[], e_take boolean[], e_node text[], e_handler text[], e_priority integer[], e_delay_ms bigint[],
+  e_timeout_ms bigint[], e_from text[], e_fork text[],
+  p_handlers text[], p_lease_ms bigint
+) RETURNS TABLE (result text, place integer, token bigint, priority integer, run integer, key bigint)
+LANGUAGE plpgsql
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan
+AS $function$
+#variable_conflict use_column
+DECLARE
+  v_now timestamptz := statement_timestamp();
+  v_now_key bigint := (extract(epoch FROM v_now) * 1000)::bigint;
+  v_points numeric;
+  v_instance_ids tid[];
+  v_epoch integer[];
+  v_running boolean[];
+  v_priority integer[];
+  v_run integer[];
+  v_queue_ids tid[];
+  v_undoes boolean[];
+  v_live boolean[];
+  v_step_run integer[];
+  v_attempt integer[];
+  v_from text[];
+  v_input text[];
+  v_leased_at timestamptz[];
+  v_handler text[];
+  v_left bigint;
+  v_reruns boolean;
+  v_deleted bigint;
+  v_best bigint;
+  v_key bigint[];
+  v_token bigint[];
+  v_undone record;
+  v_noted bigint;
+BEGIN
+  SELECT array_agg(i.id), array_agg(i.epoch), array_agg(i.running), array_agg(i.priority), array_agg(i.run)
+  INTO v_instance_ids, v_epoch, v_running, v_priority, v_run
+  FROM unnest(p_instance) AS s(instance_id)
+  LEFT JOIN LATERAL (
+    SELECT i.ctid AS id, i.epoch, i.status = 'running' AS running, i.priority::integer AS priority, i.run
+    FROM {{schema}}.instance i WHERE i.instance_id = s.instance_id FOR NO KEY UPDATE
+  ) i ON true;
+
+  SELECT array_agg(q.id), array_agg(q.undoes), array_agg(q.undoes OR (s.running AND q.epoch = s.epoch)),
+         array_agg(q.run), array_agg(q.attempt), array_agg(q.input_from), array_agg(q.input), array_agg(q.leased_at),
+         array_agg(q.handler), count(q.id), coalesce(bool_or(q.run > 0), false)
+  INTO v_queue_ids, v_undoes, v_live, v_step_run, v_attempt, v_from, v_input, v_leased_at, v_handler, v_left, v_reruns
+  FROM unnest(p_instance, p_node, p_token, v_epoch, v_running) AS s(instance_id, node, token, epoch, running)
+  LEFT JOIN LATERAL (
+    SELECT q.ctid AS id, q.lane = 'compensation' AS undoes, q.epoch, q.run, q.attempt, q.input_from,
+           q.input::text AS input, q.leased_at, q.handler
+    FROM {{schema}}.queue q WHERE q.instance_id = s.instance_id AND q.node = s.node AND q.token = s.token
+    OFFSET 0
+  ) q ON true;
+  LOOP
+    DELETE FROM {{schema}}.queue q WHERE q.ctid = ANY (v_queue_ids);
+    GET DIAGNOSTICS v_deleted = ROW_COUNT;
+    v_left := v_left - v_deleted;
+    EXIT WHEN v_left = 0;
+    -- Only the extension of a lease can have changed these rows meanwhile, and that has moved them.
+    SELECT array_agg(q.id) INTO STRICT v_queue_ids
+    FROM unnest(p_instance, p_node, p_token) AS s(instance_id, node, token)
+    CROSS JOIN LATERAL (
+      SELECT q.ctid AS id FROM {{schema}}.queue q
+      WHERE q.instance_id = s.instance_id AND q.node = s.node AND q.token = s.token
+      OFFSET 0
+    ) q;
+  END LOOP;
+
+  -- In its first run an instance has no row yet of a step that completes; where it has, because a person had it called
+  -- again, this fails as a whole, and the caller settles the long way. It is not worth the price of ON CONFLICT.
+  INSERT INTO {{schema}}.step (instance_id, node, status, outcome, attempt, input_from, output, token, worker_id,
+                               started_at, finished_at, run, input)
+  SELECT s.instance_id, s.node, 'completed', 'happened', s.attempt, s.input_from, s.output, s.token, p_worker,
+         s.leased_at, v_now, s.run, s.input::json
+  FROM ROWS FROM (
+    unnest(p_instance, p_node, p_token, v_undoes, v_attempt, v_from, v_input, v_leased_at, v_step_run),
+    json_array_elements(p_output)
+  ) AS s(instance_id, node, token, undoes, attempt, input_from, input, leased_at, run, output)
+  WHERE NOT s.undoes AND s.run = 0;
+  IF v_reruns THEN
+    INSERT INTO {{schema}}.step AS t (instance_id, node, status, outcome, attempt, input_from, output, error, token,
+                                      worker_id, started_at, finished_at, run, input)
+    SELECT s.instance_id, s.node, 'completed', 'happened', s.attempt, s.input_from, s.output, NULL, s.token, p_worker,
+           s.leased_at, v_now, s.run, s.input::json
+    FROM ROWS FROM (
+      unnest(p_instance, p_node, p_token, v_undoes, v_attempt, v_from, v_input, v_leased_at, v_step_run),
+      json_array_elements(p_output)
+    ) AS s(instance_id, node, token, undoes, attempt, input_from, input, leased_at, run, output)
+    WHERE NOT s.undoes AND s.run > 0
+    ON CONFLICT (instance_id, node) DO UPDATE
+    SET (status, outcome, attempt, input_from, output, error, token, worker_id, started_at, finished_at, run, input)
+      = (excluded.status, excluded.outcome, excluded.attempt, excluded.input_from, excluded.output, excluded.error,
+         excluded.token, excluded.worker_id, excluded.started_at, excluded.finished_at, excluded.run, excluded.input);
+  END IF;
+
+  IF true = ANY (v_undoes) THEN
+    -- One by one: in a partitioned table a ctid names no row, and a join could be planned from its other side.
+    FOR v_undone IN
+      SELECT s.instance_id, s.node, s.token, s.attempt
+      FROM unnest(p_instance, p_node, p_token, v_undoes, v_attempt) AS s(instance_id, node, token, undoes, attempt)
+      WHERE s.undoes
+    LOOP
+      UPDATE {{schema}}.step t
+      SET status = 'rolled_back', compensation_attempt = v_undone.attempt, compensation_error = NULL, token = v_undone.token
+      WHERE t.instance_id = v_undone.instance_id AND t.node = v_undone.node;
+    END LOOP;
+  END IF;
+
+  INSERT INTO {{schema}}.event (instance_id, type, node, attempt, worker_id, data, token, leased_at, handler, lane)
+  SELECT s.instance_id,
+         CASE WHEN s.live IS NULL THEN 'step.refused' WHEN s.undoes THEN 'step.rolled_back'
+              WHEN s.live THEN 'step.completed' ELSE 'step.adopted' END,
+         s.node, s.attempt, p_worker,
+         CASE WHEN s.live IS NULL THEN json_build_object('verdict', 'completed', 'token', s.token) END,
+         CASE WHEN s.live IS NOT NULL THEN s.token END, s.leased_at, s.handler, CASE WHEN s.undoes THEN 'compensation' END
+  FROM unnest(p_instance, p_node, p_token, v_instance_ids, v_undoes, v_live, v_attempt, v_leased_at, v_handler)
+    AS s(instance_id, node, token, id, undoes, live, attempt, leased_at, handler)
+  WHERE s.id IS NOT NULL;
+
+  IF cardinality(r_parent) > 0 THEN
+    WITH passed AS (
+      INSERT INTO {{schema}}.step AS t (instance_id, node, status, outcome, side, input_from, finished_at, due_at, run)
+      SELECT p_instance[r.parent], r.node, r.status, 'happened', r.side, r.input_from, v_now,
+             coalesce(r.due_at, v_now + r.due_ms * interval '1 ms'), v_run[r.parent]
+      FROM unnest(r_parent, r_node, r_status, r_side, r_from, r_due_ms, r_due_at)
+        AS r(parent, node, status, side, input_from, due_ms, due_at)
+      WHERE v_live[r.parent]
+      ON CONFLICT (instance_id, node) DO UPDATE
+      SET (status, outcome, side, error, input_from, output, finished_at, due_at, run, winners, attempt, input)
+        = (excluded.status, excluded.outcome, excluded.side, NULL, excluded.input_from, NULL, excluded.finished_at,
+           excluded.due_at, excluded.run, NULL, 0, NULL)
+      RETURNING t.instance_id, t.node, t.status, t.side, t.due_at
+    ),
+    timed AS (
+      INSERT INTO {{schema}}.timer AS m (instance_id, node, due_at)
+      SELECT instance_id, node, due_at FROM passed WHERE due_at IS NOT NULL
+      ON CONFLICT (instance_id, node) DO UPDATE SET due_at = excluded.due_at
+    )
+    INSERT INTO {{schema}}.event (instance_id, type, node, data)
+    SELECT instance_id, CASE WHEN status IN ('waiting', 'waiting_decision') THEN 'step.waiting' ELSE 'step.completed' END,
+           node,
+           CASE WHEN side IS NOT NULL THEN json_build_object('side', side)
+                WHEN due_at IS NOT NULL THEN json_build_object('dueAt', due_at) END
+    FROM passed;
+  END IF;
+
+  IF cardinality(e_parent) > 0 THEN
+    SELECT (value #>> '{}')::numeric INTO v_points FROM {{schema}}.setting WHERE name = 'aging_points_per_second';
+    SELECT array_agg(v_now_key + e.delay_ms - (coalesce(e.priority, v_priority[e.parent]) * 1000 / v_points)::bigint)
+    INTO v_key FROM unnest(e_parent, e_priority, e_delay_ms) AS e(parent, priority, delay_ms);
+    IF true = ANY (e_take) AND NOT EXISTS (SELECT FROM {{schema}}.pause) THEN
+      SELECT min(w.key) INTO v_best
+      FROM unnest(p_handlers) AS h(handler)
+      CROSS JOIN LATERAL (
+        SELECT q.key FROM {{schema}}.queue q WHERE q.handler = h.handler AND q.state = 'ready' ORDER BY q.key LIMIT 1
+      ) w;
+      SELECT array_agg(CASE WHEN e.take AND v_live[e.parent] AND e.delay_ms = 0 AND (v_best IS NULL OR e.key <= v_best)
+                            THEN nextval('{{schema}}.moment') END)
+      INTO v_token FROM unnest(e_parent, e_take, e_delay_ms, v_key) AS e(parent, take, delay_ms, key);
+    END IF;
+    INSERT INTO {{schema}}.queue (instance_id, node, lane, handler, state, priority, key, ready_at, epoch, timeout_ms,
+                                  input_from, run, fork, attempt, token, worker_id, leased_at, lease_until)
+    SELECT p_instance[e.parent], e.node, 'forward', e.handler,
+           CASE WHEN e.token IS NOT NULL THEN 'leased' WHEN e.delay_ms > 0 THEN 'delayed' ELSE 'ready' END,
+           coalesce(e.priority, v_priority[e.parent]), e.key, v_now + e.delay_ms * interval '1 ms', v_epoch[e.parent],
+           e.timeout_ms, e.input_from, v_run[e.parent], e.fork,
+           CASE WHEN e.token IS NULL THEN 0 ELSE 1 END, e.token, CASE WHEN e.token IS NOT NULL THEN p_worker END,
+           CASE WHEN e.token IS NOT NULL THEN clock_timestamp() END,
+           CASE WHEN e.token IS NOT NULL THEN clock_timestamp() + p_lease_ms * interval '1 ms' END
+    FROM unnest(e_parent, e_node, e_handler, e_priority, e_delay_ms, e_timeout_ms, e_from, e_fork, v_key, v_token)
+      AS e(parent, node, handler, priority, delay_ms, timeout_ms, input_from, fork, key, token)
+    WHERE v_live[e.parent];
+    IF v_token IS NOT NULL THEN
+      RETURN QUERY
+      SELECT 'taken', e.place::integer, e.token, coalesce(e.priority, v_priority[e.parent]), v_run[e.parent], e.key
+      FROM unnest(e_parent, e_priority, v_token, v_key) WITH ORDINALITY AS e(parent, priority, token, key, place)
+      WHERE e.token IS NOT NULL;
+    END IF;
+  END IF;
+
+  IF true = ANY (p_finish) THEN
+    WITH finished AS (
+      UPDATE {{schema}}.instance i SET status = 'completed', output_from = s.output_from, finished_at = v_now
+      FROM unnest(v_instance_ids, p_output_from, p_finish, v_live, v_undoes) AS s(id, output_from, finish, live, undoes)
+      WHERE s.finish AND s.live AND NOT s.undoes AND i.ctid = s.id
+      RETURNING i.instance_id
+    ),
+    untimed AS (
+      DELETE FROM {{schema}}.timer m WHERE m.ctid = ANY (ARRAY (
+        SELECT t.id FROM finished f CROSS JOIN LATERAL (
+          SELECT m.ctid AS id FROM {{schema}}.timer m WHERE m.instance_id = f.instance_id OFFSET 0
+        ) t
+      ))
+    )
+    INSERT INTO {{schema}}.event (instance_id, type) SELECT instance_id, 'instance.completed' FROM finished;
+  END IF;
+
+  INSERT INTO {{schema}}.inbox (instance_id)
+  SELECT DISTINCT s.instance_id
+  FROM (
+    SELECT DISTINCT s.instance_id, s.joins
+    FROM unnest(p_instance, p_review, p_joins, v_undoes, v_live) AS s(instance_id, review, joins, undoes, live)
+    WHERE s.undoes OR NOT s.live OR (s.live AND (s.review OR s.joins IS NOT NULL))
+  ) s
+  WHERE s.joins IS NULL OR NOT EXISTS (
+    SELECT FROM {{schema}}.queue q WHERE q.instance_id = s.instance_id AND q.fork = s.joins
+  );
+  GET DIAGNOSTICS v_noted = ROW_COUNT;
+  IF v_noted > 0 THEN RETURN QUERY SELECT 'noted', 0, NULL::bigint, NULL::integer, NULL::integer, NULL::bigint; END IF;
+
+  IF array_position(v_live, false) IS NOT NULL OR array_position(v_live, NULL) IS NOT NULL THEN
+    RETURN QUERY
+    SELECT CASE WHEN s.live IS NULL THEN 'lost' ELSE 'adopted' END, s.place::integer, NULL::bigint, NULL::integer, NULL::integer, NULL::bigint
+    FROM unnest(v_live) WITH ORDINALITY AS s(live, place) WHERE s.live IS NOT TRUE;
+  END IF;
+END
+$function$;
