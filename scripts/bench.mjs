@@ -1,4 +1,4 @@
-// `npm run bench -- <name> [arguments]`: runs bench/<name>.ts and shows what it measures.
+// `npm run bench -- [options]`: measures Floxy beside its peers. `npm run bench -- <name> [arguments]` runs bench/<name>.ts.
 
 import "./lib/node-version.mjs";
 import { existsSync } from "node:fs";
@@ -7,13 +7,14 @@ import { ensureInstalled } from "./lib/install.mjs";
 import { root } from "./lib/project.mjs";
 import { attach, endLike } from "./lib/run.mjs";
 
-const [name, ...args] = process.argv.slice(2);
-const file = name && join(root, "bench", `${name}.ts`);
-if (!file || name === "--help" || !existsSync(file)) {
-  const wrong = file && name !== "--help";
-  const usage = "npm run bench -- <name> [arguments]\n\nbench/README.md says what there is.\n";
-  (wrong ? process.stderr : process.stdout).write(wrong ? `there is no bench/${name}.ts\n\n${usage}` : usage);
-  process.exit(wrong ? 2 : 0);
+const given = process.argv.slice(2);
+// What does not begin with a dash is the name of a measurement that stands alone.
+const alone = given[0] !== undefined && !given[0].startsWith("-");
+const [name, ...args] = alone ? given : ["main", ...given];
+const file = join(root, "bench", `${name}.ts`);
+if (!existsSync(file)) {
+  process.stderr.write(`there is no bench/${name}.ts; npm run bench -- --help says what there is\n`);
+  process.exit(2);
 }
 await ensureInstalled();
 endLike(await attach(process.execPath, ["--conditions=@floxy/source", "--import", "tsx", file, ...args]));

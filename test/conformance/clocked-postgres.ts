@@ -4,6 +4,7 @@
  */
 import type { Database, Executor, Statement } from "@floxy/shared";
 import { migrate, openDatabase } from "@floxy/shared";
+import { eventsText } from "@floxy/shared/store";
 import { createTestDatabase } from "../support/database.ts";
 
 /** A database on a clock that is moved by hand. */
@@ -30,6 +31,7 @@ export const openClockedPostgres = async (serverUrl: string): Promise<ClockedPos
   const plain = openDatabase({ connectionString: url, maxConnections: 1 });
   await sql(plain, makeClock);
   await sql(plain, replaceDefaults);
+  await sql(plain, replaceInFunctions);
   let now = 0;
   let set = Number.NaN;
 
@@ -81,6 +83,12 @@ const replaceDefaults = `DO $do$ DECLARE c record; BEGIN
   LOOP EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT floxy.test_now()', c.name, c.column_name); END LOOP;
 END $do$`;
 
+const replaceInFunctions = `DO $do$ DECLARE f record; BEGIN
+  FOR f IN SELECT pg_get_functiondef(p.oid) AS text FROM pg_proc p
+    WHERE p.pronamespace = 'floxy'::regnamespace AND p.proname IN ('claim', 'complete')
+  LOOP EXECUTE regexp_replace(f.text, '\\y(now|clock_timestamp|statement_timestamp)\\(\\)', 'floxy.test_now()', 'g'); END LOOP;
+END $do$`;
+
 const setClock: Statement = { name: "conformance_clock", text: () => "SELECT set_config('floxy_test.now', $1, false)" };
 
 const onOurClock = ({ name, text }: Statement): Statement => ({
@@ -92,6 +100,7 @@ const rowsStatement: Statement = {
   name: "conformance_rows",
   text: (schema) =>
     `SELECT jsonb_build_object(${tables
-      .map((table) => `'${table}', (SELECT coalesce(json_agg(t), '[]') FROM ${schema}.${table} t)`)
+      .map((table) => [table, table === "event" ? eventsText(schema, "true") : `${schema}.${table}`])
+      .map(([table, rows]) => `'${table}', (SELECT coalesce(json_agg(t), '[]') FROM ${rows} t)`)
       .join(", ")}) AS rows`,
 };

@@ -19,6 +19,9 @@ import type { Side } from "./pair.ts";
 import type { Run } from "./run.ts";
 import { nodesOf } from "./run.ts";
 
+/** Who leases and settles; the event of a lease is made of both. */
+const workerId = "w";
+
 /** More than a run ever has of anything, so that no store chooses among equals. */
 const all = 1_000;
 
@@ -54,7 +57,7 @@ export const claimSome = async ({ tape, pair }: Run): Promise<void> => {
     1 + tape.below(4),
   );
   const leaseMs = tape.pick([30_000, 1_000, 5_000]);
-  const params = { workerId: `w${tape.below(3)}`, handlers: slots, limit: tape.chance(30) ? limit : all, leaseMs };
+  const params = { workerId, handlers: slots, limit: tape.chance(30) ? limit : all, leaseMs };
   await pair.call("claim", async ({ db, graphs }) => {
     const leased = await claim(db, params);
     await resolveInputs(db, graphs, leased);
@@ -71,19 +74,24 @@ const limitOf = (queue: readonly { readonly state: string; readonly key: number 
   return limit;
 };
 
-/** Settles one to three leases, also some that were lost or settled before. */
+/** Settles one to three leases, also some that were lost or settled before, and may lease what follows at once. */
 export const settleSome = async ({ tape, pair }: Run): Promise<void> => {
   const chosen = chooseLeases(tape, pair.leases);
   const results = chosen.map(() => resultOf(tape));
   const onlyExpired = tape.chance(5);
+  const isRepeat = tape.chance(15);
+  const names: readonly string[] = tape.chance(50) ? handlers.filter(() => tape.chance(70)) : [];
+  const wishes = { handlers: [...handlers, ...undoHandlers], wants: (name: string) => names.includes(name) };
   await pair.call("settle", async ({ db, graphs, leases, hints }) => {
     const attempts = await Promise.all(
       leasesBy(leases, chosen).map(async (leased, index) => {
         const graph = await graphs.get(db, leased.definitionName, leased.definitionVersion);
-        return { ...leased, graph, result: results[index] as AttemptResult };
+        return { ...leased, graph, result: results[index] as AttemptResult, leased };
       }),
     );
-    return settleAttempts(db, { attempts, workerId: "late", random: () => 0.5, hints, onlyExpired });
+    const take = { ...wishes, leaseMs: 30_000, taken: [] as LeasedStep[] };
+    const params = { attempts, workerId, random: () => 0.5, hints, onlyExpired, isRepeat, take };
+    return [...(await settleAttempts(db, params)), ...take.taken];
   });
 };
 

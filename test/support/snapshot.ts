@@ -4,6 +4,17 @@ import type pg from "pg";
 import type { DefinitionOrder } from "./definition-order.ts";
 import { orderOf } from "./definition-order.ts";
 
+// All events, those of leases among them; see the store's `eventsText`.
+const allEvents = `(
+  SELECT event_id, instance_id, type, node, attempt, worker_id, data FROM event
+  UNION ALL
+  SELECT token, instance_id, 'step.leased', node, attempt, worker_id,
+         json_build_object('handler', handler, 'lane', coalesce(lane, 'forward')) FROM event WHERE token IS NOT NULL
+  UNION ALL
+  SELECT token, instance_id, 'step.leased', node, attempt, worker_id,
+         json_build_object('handler', handler, 'lane', lane) FROM queue WHERE state = 'leased'
+)`;
+
 /** A step's row. */
 export interface StepFact {
   readonly node: string;
@@ -82,7 +93,7 @@ export const readFacts = async (client: pg.PoolClient): Promise<InstanceFacts[]>
     const events = grouped(
       await rows<Of<EventFact>>(
         `SELECT event_id::int AS "eventId", instance_id AS "instanceId", type, node, attempt, worker_id AS "workerId",
-                data ->> 'lane' AS lane, data ->> 'handler' AS handler FROM ${eventsText("floxy", "true")} e ORDER BY event_id`,
+                data ->> 'lane' AS lane, data ->> 'handler' AS handler FROM ${allEvents} e ORDER BY event_id`,
       ),
     );
     const orders = new Map(definitions.map(({ name, version, body }) => [`${name} ${version}`, orderOf(body)]));

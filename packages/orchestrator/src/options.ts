@@ -34,6 +34,8 @@ export interface OrchestratorOptions {
   readonly sampleIntervalMs?: number | undefined;
   /** The time between two rounds of the reconciler, in milliseconds; 60,000 unless told, `false` for none. */
   readonly reconcileIntervalMs?: number | false | undefined;
+  /** The time between two looks after history, in milliseconds; 30,000 unless told, `false` for none. */
+  readonly historyIntervalMs?: number | false | undefined;
   /** How late a service may be before it counts as stale, in milliseconds; 30,000 unless told. */
   readonly staleAfterMs?: number | undefined;
   /** How long {@link Orchestrator.stop} waits for what is running, in milliseconds; 10,000 unless told. */
@@ -56,6 +58,7 @@ export const defaults = {
   reviewBatch: 250,
   sampleIntervalMs: 15_000,
   reconcileIntervalMs: 60_000,
+  historyIntervalMs: 30_000,
   staleAfterMs: 30_000,
   drainTimeoutMs: 10_000,
   httpHost: "127.0.0.1",

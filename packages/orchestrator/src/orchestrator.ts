@@ -2,11 +2,13 @@
 import { hostname } from "node:os";
 import type { Database, Hints, Notifier, Reconciled } from "@floxy/shared";
 import { createNotifier, FloxyError, isTransient, newId, openDatabase, publishHints } from "@floxy/shared";
+import type { HistoryReport } from "./duty/history-duty.ts";
 import type { Health, Phase, Readiness } from "./health.ts";
 import { healthOf, readinessOf } from "./health.ts";
 import type { HttpServer } from "./http/server.ts";
 import { openHttpServer } from "./http/server.ts";
 import { errorField, silentLogger } from "./log.ts";
+import { createHistoryMetrics } from "./metrics/history-metrics.ts";
 import { createMetrics } from "./metrics/metrics.ts";
 import { createQueueMetrics } from "./metrics/queue-metrics.ts";
 import type { Registry } from "./metrics/registry.ts";
@@ -57,6 +59,7 @@ class Sidecar implements Orchestrator {
   readonly #random;
   readonly #patience;
   readonly #metrics;
+  readonly #historyMetrics;
   readonly #db: Database;
   readonly #notifier: Notifier;
   readonly #inlet: Inlet;
@@ -90,6 +93,7 @@ class Sidecar implements Orchestrator {
       applicationName: `floxy ${this.orchestratorId}`.slice(0, 63),
       onError: (error) => this.#onConnectionError(error),
     });
+    this.#historyMetrics = createHistoryMetrics(factory);
     this.#notifier = createNotifier({ db: this.#db, onError: (error) => this.#onConnectionError(error) });
     this.#inlet = createInlet({
       connectionString: listenConnectionString,
@@ -108,6 +112,7 @@ class Sidecar implements Orchestrator {
       reviewBatch: options.reviewBatch ?? defaults.reviewBatch,
       sampleIntervalMs: options.sampleIntervalMs ?? defaults.sampleIntervalMs,
       reconcileIntervalMs: options.reconcileIntervalMs ?? defaults.reconcileIntervalMs,
+      historyIntervalMs: options.historyIntervalMs ?? defaults.historyIntervalMs,
       listening: () => this.#inlet.state() === "connected",
       publish: (hints) => this.#publish(hints),
       onTick: (report) => this.#onTick(report),
@@ -122,6 +127,7 @@ class Sidecar implements Orchestrator {
       },
       onSample: createQueueMetrics(factory),
       onReconciled: (found) => this.#onReconciled(found),
+      onHistory: (report) => this.#onHistory(report),
     });
   }
 
@@ -238,6 +244,19 @@ class Sidecar implements Orchestrator {
     if (stuck.length === 0) return;
     const fields = { count: stuck.length, instanceIds: stuck.slice(0, 10) };
     this.#log.error(fields, "nothing moves these instances, and a look at them has not helped; cancel or abort them");
+  }
+
+  #onHistory(report: HistoryReport): void {
+    this.#historyMetrics(report);
+    const { kept, pruned } = report;
+    if (pruned.partitions > 0 || kept.created > 0) {
+      const fields = { made: kept.created, dropped: pruned.partitions, instances: pruned.instances };
+      this.#log.info(fields, "partitions of history were made or dropped");
+    }
+    if (kept.blocked !== "scattered") return;
+    const help =
+      "the default partitions of history hold too much to be moved, and not of one span; see docs/history.md";
+    this.#log.error({ defaultRows: report.state.defaultRows }, help);
   }
 
   #onConnectionError(error: unknown): void {

@@ -19,6 +19,9 @@ const answers: Readonly<Record<string, object[]>> = {
   next_due: [nothingDue],
   sample_queue: [nothingSampled],
   take_reconciling: [{ taken: true }],
+  upkeep_history: [{ created: 0, more: false, blocked: null }],
+  prune: [{ instances: 0, partitions: 0, acts: 0, more: false, blocked: null }],
+  history_state: [{ partitions: 3, defaultRows: 0, isStale: false }],
 };
 
 /** A database with nothing to do that counts what it is asked; a transaction costs two statements more. */
@@ -50,6 +53,7 @@ const start = (db: Database, clock: FakeClock, listening: boolean) => {
     reviewBatch: 100,
     reconcileIntervalMs: 60_000,
     sampleIntervalMs: 15_000,
+    historyIntervalMs: 30_000,
     listening: () => listening,
     publish: () => {},
     onTick: () => {},
@@ -57,6 +61,7 @@ const start = (db: Database, clock: FakeClock, listening: boolean) => {
     onNotTakenOver: () => {},
     onSample: () => {},
     onReconciled: () => {},
+    onHistory: () => {},
   });
   for (const service of Object.values(services)) service.start();
   return services;
@@ -75,7 +80,8 @@ test.each([true, false])(
     expect(asked.length).toBeLessThanOrEqual(150);
     const rounds = ["BEGIN", "COMMIT", "take_reconciling", "lost_timers", "note_stuck"];
     const reconciling = [...rounds, "release_held", "hold_paused", "count_stuck"];
-    expect(new Set(asked)).toEqual(new Set(["next_due", "sample_queue", "has_open_bulk", ...reconciling]));
+    const history = ["upkeep_history", "prune", "history_state"];
+    expect(new Set(asked)).toEqual(new Set(["next_due", "sample_queue", "has_open_bulk", ...reconciling, ...history]));
   },
 );
 

@@ -40,6 +40,7 @@ const startServices = (names: readonly (keyof Services)[] = ["review", "timer", 
     reviewBatch: 10,
     reconcileIntervalMs: 60_000,
     sampleIntervalMs: 5_000,
+    historyIntervalMs: 30_000,
     listening: () => false,
     publish: () => {},
     onTick: (report) => reports.push(report),
@@ -49,6 +50,7 @@ const startServices = (names: readonly (keyof Services)[] = ["review", "timer", 
     },
     onSample: () => {},
     onReconciled: () => {},
+    onHistory: () => {},
   });
   for (const name of names) services[name]?.start();
   cleanup.push(async () => {

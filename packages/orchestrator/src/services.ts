@@ -3,6 +3,8 @@ import type { Database, Hints, QueueSample, Reconciled } from "@floxy/shared";
 import { createGraphCache } from "@floxy/shared";
 import { bulkDuty } from "./duty/bulk-duty.ts";
 import { createDueWatch } from "./duty/due-watch.ts";
+import type { HistoryReport } from "./duty/history-duty.ts";
+import { historyDuty } from "./duty/history-duty.ts";
 import { leaseDuty } from "./duty/lease-duty.ts";
 import { reconcileDuty } from "./duty/reconcile-duty.ts";
 import { reviewDuty } from "./duty/review-duty.ts";
@@ -24,6 +26,8 @@ export interface ServicesOptions {
   readonly sampleIntervalMs: number;
   /** `false` for an orchestrator that does not reconcile. */
   readonly reconcileIntervalMs: number | false;
+  /** `false` for an orchestrator that does not look after history. */
+  readonly historyIntervalMs: number | false;
   /** Whether notifications arrive now. */
   readonly listening: () => boolean;
   readonly publish: (hints: Hints) => void;
@@ -32,6 +36,7 @@ export interface ServicesOptions {
   readonly onNotTakenOver: (instanceId: string, error: unknown) => void;
   readonly onSample: (sample: QueueSample) => void;
   readonly onReconciled: (found: Reconciled) => void;
+  readonly onHistory: (report: HistoryReport) => void;
 }
 
 /** The services by their names. */
@@ -43,6 +48,8 @@ export interface Services {
   readonly bulk: Service;
   /** Missing when it is switched off. */
   readonly reconcile?: Service;
+  /** Missing when it is switched off. */
+  readonly history?: Service;
 }
 
 /** The wait after the first look that found nothing, in milliseconds; it doubles up to the poll interval. */
@@ -64,9 +71,13 @@ const bulkBatch = 50;
 /** The most of each kind to repair in one round. */
 const reconcileBatch = 1_000;
 
+/** The most instances to remove in one tick, and in one transaction. */
+const pruneLimits = { limit: 20_000, batchSize: 1_000 } as const;
+
 /** Makes the services; none is started. */
 export const createServices = (options: ServicesOptions): Services => {
   const { db, clock, random, pollIntervalMs, publish, reconcileIntervalMs: intervalMs, onReconciled } = options;
+  const { historyIntervalMs: historyMs, onHistory } = options;
   const rareMs = Math.max(pollIntervalMs, Math.min(pollIntervalMs * listeningFactor, longestListeningPollMs));
   const pollMs = (): number => (options.listening() ? rareMs : pollIntervalMs);
   const leasePollMs = Math.min(pollIntervalMs, longestLeaseWaitMs);
@@ -101,6 +112,9 @@ export const createServices = (options: ServicesOptions): Services => {
         reconcileDuty({ db, random, intervalMs, batchSize: reconcileBatch, publish, onReconciled }),
         options,
       ),
+    }),
+    ...(historyMs !== false && {
+      history: createService(historyDuty({ db, random, intervalMs: historyMs, ...pruneLimits, onHistory }), options),
     }),
   };
 };

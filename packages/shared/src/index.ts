@@ -29,6 +29,18 @@ export { parseDefinition } from "./definition/validate.ts";
 export { type DoctorOptions, runDoctor } from "./engine/doctor.ts";
 export { createGraphCache, type GraphCache, latestVersion, registerDefinition } from "./engine/graphs.ts";
 export { bulkItem, delayedItem, type Hints, noHints, publishHints, publishHintsWithin } from "./engine/hints.ts";
+export {
+  type HistoryKept,
+  lookAfterHistory,
+  type Pruned,
+  type PruneParams,
+  prune,
+  type Retention,
+  type RetentionTarget,
+  readRetention,
+  removeRetention,
+  setRetention,
+} from "./engine/history.ts";
 export { type ResolvedStep, resolveInputs } from "./engine/inputs.ts";
 export {
   type BulkDeadLetterFilter,
@@ -103,6 +115,7 @@ export { type EnvironmentCheck, type EnvironmentOptions, environmentChecks } fro
 export type { CheckReport, DoctorReport, ExamineOptions, Finding } from "./store/doctor/examine.ts";
 export { type EventRow, getEvents } from "./store/event.ts";
 export { type Database, type Executor, quoteIdentifier, type Statement } from "./store/executor.ts";
+export { analyzeHistory, type HistoryObstacle, type HistoryState, historyState } from "./store/history.ts";
 export { ringTimers } from "./store/inbox.ts";
 export { getInstances, type InstanceState, type ListFilter, listInstances, statesOf } from "./store/instance.ts";
 export { type Listener, type ListenerOptions, openListener } from "./store/listener.ts";

@@ -24,6 +24,9 @@ export {
   type ListedDefinition,
   type Operated,
   type Problem,
+  type Pruned,
+  type Retention,
+  type RetentionTarget,
   type StepError,
   type StepStatus,
   type StepView,
@@ -78,7 +81,9 @@ export type { InstancePage, ListOptions } from "./client/list.ts";
 export type { DefinitionActed, Operator } from "./client/operator.ts";
 export type { ClientOptions } from "./client/options.ts";
 export type { Registrable } from "./client/registrar.ts";
+export type { PruneHistoryOptions, RetentionOperator, RetentionRule } from "./client/retention.ts";
 export type { StartOptions } from "./client/start.ts";
+export type { StartedMany, StartItem, StartItems, StartManyOptions, StartResult } from "./client/start-many.ts";
 export type { WaitForEnd, WaitOptions } from "./client/waiting.ts";
 export type { CompensationContract, CompensationDefinition, CompensationFunction } from "./handler/compensation.ts";
 export { defineCompensation } from "./handler/compensation.ts";

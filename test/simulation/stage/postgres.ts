@@ -4,6 +4,7 @@
  */
 import type { Database, Statement } from "@floxy/shared";
 import { migrate, openDatabase } from "@floxy/shared";
+import { eventsText } from "@floxy/shared/store";
 import { createTestDatabase } from "../../support/database.ts";
 import type { EventFact, Facts, QueueFact, SignalFact, Stage, StepFact, VoteFact } from "./stage.ts";
 
@@ -77,9 +78,12 @@ ${moved(schema, "instance", ["deadline_at"])} WHERE deadline_at IS NOT NULL`,
 
 const ms = (column: string): string => `(extract(epoch FROM ${column}) * 1000)::float8`;
 
-const list = (schema: string, table: string, fields: string, order: string, more = ""): string =>
+const list = (schema: string, table: string, fields: string, order: string): string =>
   `coalesce((SELECT json_agg(json_build_object(${fields}) ORDER BY ${order}) FROM ${schema}.${table} x
-             WHERE x.instance_id = i.instance_id ${more}), '[]')`;
+             WHERE x.instance_id = i.instance_id), '[]')`;
+
+const eventFields =
+  "'eventId', event_id, 'type', type, 'node', node, 'attempt', attempt, 'workerId', worker_id, 'data', data";
 
 const lookStatement: Statement = {
   name: "simulation_look",
@@ -94,7 +98,8 @@ SELECT jsonb_build_object(
   'notes', coalesce((SELECT json_agg(${ms("visible_at")}) FROM ${schema}.inbox x WHERE x.instance_id = i.instance_id), '[]'),
   'votes', ${list(schema, "vote", "'node', node, 'voter', voter, 'kind', kind", "created_at")},
   'signals', ${list(schema, "signal", "'signalId', signal_id, 'name', name, 'payload', payload, 'node', node", "position")},
-  'events', ${list(schema, "event", "'eventId', event_id, 'type', type, 'node', node, 'attempt', attempt, 'workerId', worker_id, 'data', data", "event_id", "AND x.event_id > w.after")}
+  'events', coalesce((SELECT json_agg(json_build_object(${eventFields}) ORDER BY event_id)
+                      FROM ${eventsText(schema, "instance_id = i.instance_id")} x WHERE x.event_id > w.after), '[]')
 ) AS facts
 FROM unnest($1::text[], $2::bigint[]) AS w(instance_id, after) JOIN ${schema}.instance i USING (instance_id)`,
 };

@@ -28,6 +28,7 @@ describe("the environment", () => {
       reviewBatch: 250,
       sampleIntervalMs: 15_000,
       reconcileIntervalMs: 60_000,
+      historyIntervalMs: 30_000,
       staleAfterMs: 30_000,
       drainTimeoutMs: 10_000,
     });
@@ -48,6 +49,7 @@ describe("the environment", () => {
       FLOXY_POLL_INTERVAL_MS: "250",
       FLOXY_REVIEW_BATCH: "10",
       FLOXY_RECONCILE_INTERVAL_MS: "off",
+      FLOXY_HISTORY_INTERVAL_MS: "off",
       FLOXY_LOG_LEVEL: "debug",
     });
     expect(options).toMatchObject({
@@ -60,6 +62,7 @@ describe("the environment", () => {
       pollIntervalMs: 250,
       reviewBatch: 10,
       reconcileIntervalMs: false,
+      historyIntervalMs: false,
     });
     expect(logLevel).toBe("debug");
   });

@@ -42,6 +42,7 @@ type Settings = z.infer<typeof shape>;
 const configure = (set: Settings): Omit<Configuration, "warnings"> => {
   const { FLOXY_LISTEN_URL: listenUrl, FLOXY_HTTP_PORT: port, FLOXY_HTTP_HOST: host, FLOXY_PREPARE: prepare } = set;
   const reconcileMs = set.FLOXY_RECONCILE_INTERVAL_MS;
+  const historyMs = set.FLOXY_HISTORY_INTERVAL_MS;
   // Without prepared statements there is a pgbouncer on the way, which swallows LISTEN.
   const ownListener = prepare === false ? false : set.DATABASE_URL;
   return {
@@ -57,6 +58,7 @@ const configure = (set: Settings): Omit<Configuration, "warnings"> => {
       reviewBatch: set.FLOXY_REVIEW_BATCH,
       sampleIntervalMs: set.FLOXY_SAMPLE_INTERVAL_MS,
       reconcileIntervalMs: reconcileMs === "off" ? false : reconcileMs,
+      historyIntervalMs: historyMs === "off" ? false : historyMs,
       staleAfterMs: set.FLOXY_STALE_AFTER_MS,
       drainTimeoutMs: set.FLOXY_DRAIN_TIMEOUT_MS,
     },

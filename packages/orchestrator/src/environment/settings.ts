@@ -36,6 +36,9 @@ export const settingShapes = {
   FLOXY_POLL_INTERVAL_MS: integer(50, 60_000),
   FLOXY_REVIEW_BATCH: integer(1, 1_000),
   FLOXY_SAMPLE_INTERVAL_MS: integer(5_000, 3_600_000),
+  FLOXY_HISTORY_INTERVAL_MS: text.pipe(
+    z.union([z.literal("off").transform(() => "off" as const), integer(1_000, 86_400_000)]),
+  ),
   FLOXY_RECONCILE_INTERVAL_MS: text.pipe(
     z.union([z.literal("off").transform(() => "off" as const), integer(1_000, 86_400_000)]),
   ),
@@ -106,6 +109,11 @@ export const settingTexts: Readonly<Record<SettingName, SettingText>> = {
     help: "The time between two looks for lost timers and instances that nothing moves; off never looks.",
     allowed: `off, or ${milliseconds("1000", "86400000")}`,
     fallback: "60000",
+  },
+  FLOXY_HISTORY_INTERVAL_MS: {
+    help: "The time between two looks after history: partitions ahead, and what retention lets go; off never looks.",
+    allowed: `off, or ${milliseconds("1000", "86400000")}`,
+    fallback: "30000",
   },
   FLOXY_STALE_AFTER_MS: {
     help: "How late a service may be before /healthz answers 503.",

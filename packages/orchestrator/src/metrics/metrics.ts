@@ -71,6 +71,8 @@ export const createMetrics = (factory: MetricFactory, sources: MetricSources): M
     bulk: bulkItems,
     reconcile: repairs,
     sample: undefined,
+    // Counted by what it is.
+    history: undefined,
   };
   const databaseError = (error: unknown): void =>
     // A code of the driver is any of hundreds; those of our own table are few.

@@ -20,7 +20,7 @@ export interface Look {
 }
 
 /** The names of the services; they are the values of the metrics' `service` label. */
-export type ServiceName = "review" | "timer" | "lease" | "sample" | "bulk" | "reconcile";
+export type ServiceName = "review" | "timer" | "lease" | "sample" | "bulk" | "reconcile" | "history";
 
 /** What a service looks after. One tick is bounded: one batch, a few statements. */
 export interface Duty {

@@ -119,7 +119,7 @@ describe("the way back by a chain", () => {
       const [link, ...links] = foreseen;
       const chain = run.chains.get(next);
       if (link !== undefined)
-        expect([next, run.statusesOf(link[1])]).toEqual([link[0], link[1].map(() => "rolled_back")]);
+        expect([next, link[1].map((node) => run.statusOf(node))]).toEqual([link[0], link[1].map(() => "rolled_back")]);
       foreseen = links.length > 0 || chain === undefined ? links : chain.map((one) => [one.node, one.rolledBack]);
       undone.push(next);
       run.lease(next).complete(next);

@@ -23,22 +23,31 @@ export const withChain = (
 ): readonly Enqueue[] => {
   const [first, ...others] = enqueue;
   if (first === undefined || others.length > 0 || state.queue.size > 0 || state.deadLetters.size > 0) return enqueue;
-  const links = linksAfter(graph, parts, { ...state, steps: changed(state.steps, steps) }, first.node);
+  const links = linksAfter(graph, parts, state, [...steps, { node: first.node, status: "rolled_back" }]);
   return links.length === 0 ? enqueue : [{ ...first, chain: links }];
 };
 
-// The plan is asked again and again for the state as it will be when the compensation before is completed.
-const linksAfter = (graph: Graph, parts: readonly Sequence[], state: InstanceState, first: string): ChainLink[] => {
+// The plan is asked again and again for the state as it will be when the compensation before is completed. Only steps that
+// have a row change their status on the way back, and each stays in its place, by which the order is told.
+const linksAfter = (
+  graph: Graph,
+  parts: readonly Sequence[],
+  state: InstanceState,
+  changes: readonly StepChange[],
+): ChainLink[] => {
   const links: ChainLink[] = [];
-  let { steps } = state;
-  for (let done = first; links.length < linkLimit; ) {
-    steps = changed(steps, [{ node: done, status: "rolled_back" }]);
+  const steps = new Map(state.steps);
+  const change = ({ node, status }: Pick<StepChange, "node" | "status">): void => {
+    steps.set(node, { ...(steps.get(node) as StepState), status });
+  };
+  changes.forEach(change);
+  while (links.length < linkLimit) {
     const plan = planUndo(graph, parts, { ...state, steps });
     const [next, ...others] = plan.enqueue;
     if (next === undefined || others.length > 0) break;
     links.push(linkOf(next, plan.steps));
-    steps = changed(steps, plan.steps);
-    done = next.node;
+    plan.steps.forEach(change);
+    change({ node: next.node, status: "rolled_back" });
   }
   return links;
 };
@@ -50,13 +59,3 @@ const linkOf = (
   ...{ node, handler, priority, timeoutMs, inputFrom },
   rolledBack: steps.filter(({ status }) => status === "rolled_back").map((step) => step.node),
 });
-
-// Only steps that have a row change their status on the way back. Each stays in its place, by which the order is told.
-const changed = (
-  steps: ReadonlyMap<string, StepState>,
-  changes: readonly StepChange[],
-): ReadonlyMap<string, StepState> => {
-  const after = new Map(steps);
-  for (const { node, status } of changes) after.set(node, { ...(after.get(node) as StepState), status });
-  return after;
-};

@@ -3,7 +3,6 @@ import { hasDefinition } from "../store/definition.ts";
 import type { Database, Executor } from "../store/executor.ts";
 import type { HistoryObstacle, RetentionRow, RetentionScope } from "../store/history.ts";
 import {
-  analyzeHistory,
   deleteRetention,
   historyClock,
   listRetentions,
@@ -199,9 +198,6 @@ export const lookAfterHistory = async (db: Database): Promise<HistoryKept> => {
   for (;;) {
     const step = await upkeepHistory(db);
     created += step.created;
-    if (step.blocked !== null || !step.more) {
-      if (created > 0 || step.blocked === null) await analyzeHistory(db);
-      return { created, blocked: step.blocked };
-    }
+    if (step.blocked !== null || !step.more) return { created, blocked: step.blocked };
   }
 };

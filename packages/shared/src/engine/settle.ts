@@ -148,7 +148,21 @@ const completeAll = async (
     if (results[index] !== "settled" || advance === null) continue;
     hintAdvance(hints, instanceId, { ...advance, enqueue: advance.enqueue.filter((step) => !isTaken.has(step)) });
   }
-  return [...results];
+  return sayWhyLost(db, decided, results, params);
+};
+
+// What is not in the queue any more was either written before, by a call whose answer was lost, or is refused.
+const sayWhyLost = async (
+  db: Database,
+  decided: readonly Decided[],
+  results: readonly SettleResult[],
+  params: SettleAttemptsParams,
+): Promise<SettleResult[]> => {
+  const lost = [...results.keys()].filter((index) => results[index] === "lost");
+  if (lost.length === 0) return [...results];
+  const some = lost.map((index) => decided[index] as Decided);
+  const said = await settleAll(db, some, { ...params, isRepeat: true });
+  return results.map((result, index) => (result === "lost" ? (said[lost.indexOf(index)] ?? "lost") : result));
 };
 
 // Only what gets this step's output as it is: the value of another row would have to be read.

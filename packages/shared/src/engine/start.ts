@@ -1,9 +1,11 @@
 /** Starting instances: the instance and its first queued steps in one statement, in the caller's transaction if given. */
 import { advanceStart } from "../core/advance.ts";
+import type { Advance } from "../core/model.ts";
 import { canonicalJson } from "../definition/fingerprint.ts";
+import type { Graph } from "../definition/graph.ts";
 import { defaultPriority } from "../definition/model.ts";
 import type { Executor } from "../store/executor.ts";
-import type { ExistingInstance, NewInstance } from "../store/start.ts";
+import type { ExistingInstance, InsertOptions, NewInstance } from "../store/start.ts";
 import { findExisting, insertInstances } from "../store/start.ts";
 import { FloxyError, isFloxyError } from "../vocabulary/error.ts";
 import { newId } from "../vocabulary/id.ts";
@@ -52,7 +54,7 @@ export const prepareStart = async (
   db: Executor,
   graphs: GraphCache,
   request: StartRequest,
-  options: StartLimits = {},
+  options: PrepareOptions = {},
 ): Promise<PreparedStart> => {
   try {
     return await prepare(db, graphs, request, options);
@@ -64,8 +66,11 @@ export const prepareStart = async (
   }
 };
 
-interface StartLimits {
+/** How to prepare a start. */
+export interface PrepareOptions {
   readonly payloadLimit?: number | undefined;
+  /** Finds the version of a request that says none, in place of a look of its own. */
+  readonly latest?: ((name: string) => Promise<number>) | undefined;
 }
 
 /** The version that a request under the same key has started with. */
@@ -80,15 +85,19 @@ const prepare = async (
   db: Executor,
   graphs: GraphCache,
   request: StartRequest,
-  options: StartLimits,
+  { payloadLimit, latest }: PrepareOptions,
 ): Promise<PreparedStart> => {
-  const graph = await graphs.get(db, request.definitionName, request.definitionVersion ?? null);
-  const { name, version, priority: ownPriority, deadlineMs: ownDeadline } = graph.definition;
-  const input = encodePayload(request.input, "the input", options.payloadLimit);
-  const metadata = encodePayload(request.metadata ?? {}, "the metadata", options.payloadLimit);
-  if (!metadata.startsWith("{")) throw new FloxyError("OPTION_INVALID", "The metadata must be a JSON object.");
-  const parsed = JSON.parse(input) as Json;
-  assertInput(graph, parsed);
+  const { definitionName, definitionVersion = (await latest?.(definitionName)) ?? null } = request;
+  const graph = await graphs.get(db, definitionName, definitionVersion);
+  const { name, version, inputSchema, priority: ownPriority, deadlineMs: ownDeadline } = graph.definition;
+  const input = encodePayload(request.input, "the input", payloadLimit);
+  const metadata = request.metadata === undefined ? "{}" : encodeMetadata(request.metadata, payloadLimit);
+  let parsed: Json | undefined;
+  const parse = (): Json => {
+    parsed ??= JSON.parse(input) as Json;
+    return parsed;
+  };
+  if (inputSchema !== undefined) assertInput(graph, parse());
   const row: NewInstance = {
     instanceId: newId(),
     definitionName: name,
@@ -98,23 +107,52 @@ const prepare = async (
     metadata,
     idempotencyKey: assertKey(request.idempotencyKey ?? null),
     deadlineMs: assertDeadline(request.deadlineMs ?? ownDeadline ?? null),
-    advance: advanceStart(graph, { input: parsed, rows: new Map() }),
+    advance: startOf(graph, parse),
   };
   return { row };
+};
+
+const encodeMetadata = (metadata: unknown, payloadLimit: number | undefined): string => {
+  const text = encodePayload(metadata, "the metadata", payloadLimit);
+  if (text.startsWith("{")) return text;
+  throw new FloxyError("OPTION_INVALID", "The metadata must be a JSON object.");
+};
+
+/** What follows from the start of definitions where nothing on the way to the first steps looks at the input. */
+const constantStarts = new WeakMap<Graph, Advance>();
+
+// The core is deterministic: what has not looked at the input once never does, and always answers the same.
+const startOf = (graph: Graph, parse: () => Json): Advance => {
+  const known = constantStarts.get(graph);
+  if (known !== undefined) return known;
+  let hasLooked = false;
+  const payloads = {
+    get input(): Json {
+      hasLooked = true;
+      return parse();
+    },
+    rows: new Map(),
+  };
+  const advance = advanceStart(graph, payloads);
+  if (!hasLooked) constantStarts.set(graph, advance);
+  return advance;
 };
 
 /**
  * Inserts prepared instances in one statement. The same prepared start may be sent again when the answer was lost: its
  * id tells it apart. Answers one result per start, in order; `IDEMPOTENCY_CONFLICT` for one whose key was used before
  * with another input.
+ *
+ * @param options say `alone` of a statement that is not part of a transaction.
  */
 export const insertStarts = async (
   db: Executor,
   starts: readonly PreparedStart[],
   hints: Hints,
+  options?: InsertOptions,
 ): Promise<(Started | FloxyError)[]> => {
   const rows = starts.map(({ row }) => row);
-  const inserted = await insertInstances(db, rows);
+  const inserted = await insertInstances(db, rows, options);
   const left = rows.filter((_, index) => !inserted[index]);
   const standing = left.length === 0 ? [] : await findExisting(db, left);
   const find = findAmong(standing);

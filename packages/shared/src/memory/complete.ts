@@ -11,11 +11,11 @@ import { eventOf, finish, follow, hold, judge, leaveQueue } from "./settle.ts";
 import { putStep, recordEvent } from "./step-row.ts";
 import { compare } from "./table.ts";
 import type { Tables } from "./tables.ts";
-import { instanceOf, parse, waitsFor } from "./tables.ts";
+import { parse, waitsFor } from "./tables.ts";
 
 /** See {@link import("../store/complete.ts").complete}. */
 export const complete = (tables: Tables, params: CompleteParams): CompleteResult => {
-  const { completions, workerId } = params;
+  const { completions } = params;
   const judged = inOrder(completions).flatMap(([ordinal, completion]) =>
     hold(tables, completion, ordinal, false).map((held) => judge(held, undefined, false)),
   );
@@ -23,10 +23,6 @@ export const complete = (tables: Tables, params: CompleteParams): CompleteResult
   for (const { ordinal, live } of judged) results[ordinal] = live ? "settled" : "adopted";
   for (const one of judged) leaveQueue(tables, one);
   for (const one of judged) tell(tables, eventOf(one, false));
-  for (const [ordinal, { instanceId, node, token }] of completions.entries()) {
-    if (results[ordinal] !== "lost" || instanceOf(tables, instanceId) === undefined) continue;
-    tell(tables, { instanceId, type: "step.refused", node, workerId, data: { verdict: "completed", token } });
-  }
   const best = bestOf(tables, params.handlers);
   for (const row of judged.flatMap((one) => follow(tables, one))) tell(tables, recordEvent(row));
   const taken = tables.pause.isEmpty ? judged.flatMap((one) => take(tables, one, params, best)) : [];

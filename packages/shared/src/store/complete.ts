@@ -91,16 +91,18 @@ export const complete = verb("complete", async (db: Executor, params: CompletePa
   ]);
   const results = completions.map((): SettleResult => "settled");
   const taken: TakenStep[] = [];
+  const ready: string[] = [];
   let noted = false;
   for (const { result, place, ...lease } of answers) {
     const step = enqueued[place - 1];
     if (result === "noted") noted = true;
+    else if (isReady(result)) ready.push(result.slice(readyPrefix.length));
     else if (result !== "taken") results[order[place - 1] as number] = result;
     else if (step !== undefined) {
       taken.push({ completion: order[step.parent - 1] as number, place: step.place, ...lease });
     }
   }
-  return { results, taken, noted, ready: [] };
+  return { results, taken, noted, ready };
 });
 
 const recordKeys = ["parent", "node", "status", "side", "inputFrom", "dueInMs", "dueAt"];
@@ -116,8 +118,15 @@ interface Enqueued {
 const compare = (a: Completion | undefined, b: Completion | undefined): number =>
   (a?.instanceId ?? "") < (b?.instanceId ?? "") ? -1 : 1;
 
+/** A handler of which a compensation has become ready. */
+type Ready = `${typeof readyPrefix}${string}`;
+
+const readyPrefix = "ready ";
+
+const isReady = (result: Answer["result"]): result is Ready => result.startsWith(readyPrefix);
+
 interface Answer {
-  readonly result: SettleResult | "taken" | "noted";
+  readonly result: SettleResult | "taken" | "noted" | Ready;
   readonly place: number;
   readonly token: number;
   readonly priority: number;

@@ -86,6 +86,8 @@ export interface HistoryState {
   readonly oldestMs: number;
   /** How long a span is, in milliseconds; about, of a month. */
   readonly spanMs: number;
+  /** Whether it is time to {@link analyzeHistory}, and we may: once a day. */
+  readonly isStale: boolean;
 }
 
 /** Reads how history stands. */
@@ -96,24 +98,19 @@ const stateStatement: Statement = statement(
   (schema) => `
 SELECT partitions, default_rows AS "defaultRows", oldest_at AS "oldestAt", ahead_until AS "aheadUntil", span_ms AS "spanMs",
        coalesce(extract(epoch FROM ahead_until - statement_timestamp()) * 1000, 0)::float8 AS "aheadMs",
-       coalesce(extract(epoch FROM statement_timestamp() - oldest_at) * 1000, 0)::float8 AS "oldestMs"
+       coalesce(extract(epoch FROM statement_timestamp() - oldest_at) * 1000, 0)::float8 AS "oldestMs",
+       EXISTS (
+         SELECT FROM pg_stat_user_tables t JOIN pg_class c ON c.oid = t.relid
+         WHERE t.relid IN ('${schema}.step'::regclass, '${schema}.event'::regclass)
+           AND coalesce(t.last_analyze < statement_timestamp() - interval '1 day', true) AND pg_has_role(c.relowner, 'USAGE')
+       ) AS "isStale"
 FROM ${schema}.history_state()`,
 );
 
-/** Has the planner know what the partitioned tables hold, unless that was done today. Autovacuum sees only partitions. */
+/** Has the planner know what the partitioned tables hold: autovacuum looks only at their partitions. */
 export const analyzeHistory = async (db: Executor): Promise<void> => {
-  const [stale] = await db.query(staleStatement);
-  if (stale !== undefined) await db.query(analyzeStatement);
+  await db.query(analyzeStatement);
 };
-
-const staleStatement: Statement = statement(
-  "history_is_stale",
-  (schema) => `
-SELECT relname FROM pg_stat_user_tables
-WHERE relid IN ('${schema}.step'::regclass, '${schema}.event'::regclass)
-  AND (last_analyze IS NULL OR last_analyze < statement_timestamp() - interval '1 day')
-  AND pg_has_role((SELECT relowner FROM pg_class c WHERE c.oid = relid), 'USAGE')`,
-);
 
 const analyzeStatement: Statement = statement(
   "analyze_history",

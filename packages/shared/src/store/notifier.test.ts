@@ -6,6 +6,8 @@ import { eventually } from "./testing/database.ts";
 
 type Sent = readonly (readonly [channel: string, items: readonly string[]])[];
 
+const listOf = (array: string): string[] => JSON.parse(`[${array.slice(1, -1)}]`) as string[];
+
 /** A database that remembers what was sent, a list for each statement. */
 const recorder = (answer: () => Promise<void> = async () => {}) => {
   const sent: Sent[] = [];
@@ -13,7 +15,7 @@ const recorder = (answer: () => Promise<void> = async () => {}) => {
   const db: Executor = {
     schema: '"floxy"',
     async query(_statement, values) {
-      const [channels, payloads] = values as [string[], string[]];
+      const [channels, payloads] = (values as string[]).map(listOf) as [string[], string[]];
       sent.push(channels.map((channel, at) => [channel, parseNotification(payloads[at] ?? "")]));
       times.push(performance.now());
       await answer();

@@ -72,7 +72,9 @@ const passesNothing = ({ advance, deadlineMs }: NewInstance): boolean =>
 
 /** Instances as the statement takes them. What many have in common stands once, and they refer to it by its place. */
 interface Batch {
-  readonly items: readonly (NewInstance & { readonly head: number })[];
+  readonly items: readonly NewInstance[];
+  /** Of each item the place of its head: of an instance with the same definition, priority and end. */
+  readonly places: readonly number[];
   readonly heads: readonly NewInstance[];
   readonly queued: readonly { readonly instanceId: string; readonly step: number }[];
   readonly steps: readonly Enqueue[];
@@ -84,21 +86,22 @@ const toBatch = (instances: readonly NewInstance[]): Batch => {
   const steps: Enqueue[] = [];
   const placesOfStep = new Map<Enqueue, number[]>();
   const queued: Batch["queued"][number][] = [];
-  const items = [...instances].sort(byKeyThenId).map((item) => {
+  const items = [...instances].sort(byKeyThenId);
+  const places = items.map((item) => {
     const key = headOf(item);
     // Places are counted from 1, as in arrays of PostgreSQL.
     const head = placeOfHead.get(key) ?? heads.push(item);
     placeOfHead.set(key, head);
     for (const step of item.advance.enqueue) {
-      const places = placesOfStep.get(step) ?? [];
-      placesOfStep.set(step, places);
       // Under another head the same step can have another priority.
-      places[head] ??= steps.push({ ...step, priority: step.priority ?? item.priority });
-      queued.push({ instanceId: item.instanceId, step: places[head] });
+      const byHead = placesOfStep.get(step) ?? [];
+      placesOfStep.set(step, byHead);
+      byHead[head] ??= steps.push({ ...step, priority: step.priority ?? item.priority });
+      queued.push({ instanceId: item.instanceId, step: byHead[head] });
     }
-    return { ...item, head };
+    return head;
   });
-  return { items, heads, queued, steps };
+  return { items, places, heads, queued, steps };
 };
 
 const headOf = ({ definitionName, definitionVersion, priority, advance: { finished } }: NewInstance): string =>
@@ -117,12 +120,13 @@ const byKeyThenId = (a: NewInstance, b: NewInstance): number =>
 const compare = <T extends string | number>(a: T, b: T): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** `$1` to `$17`. */
-const plainColumns = ({ items, heads, queued, steps }: Batch): unknown[] => [
+const plainColumns = ({ items, places, heads, queued, steps }: Batch): unknown[] => [
   items.map(({ instanceId }) => instanceId),
   // One JSON text and not an array: all its quotes would have to be escaped, and read again.
   `[${items.map(({ input }) => input).join(",")}]`,
   items.map(({ metadata }) => (metadata === "{}" ? null : metadata)),
-  ...columns(items, ["idempotencyKey", "head"]),
+  items.map(({ idempotencyKey }) => idempotencyKey),
+  places,
   ...columns(heads, ["definitionName", "definitionVersion", "priority"]),
   ...columns(queued, ["instanceId", "step"]),
   ...columns(steps, ["node", "handler", "priority", "delayMs", "timeoutMs", "inputFrom", "fork"]),

@@ -94,6 +94,35 @@ describe("createBatcher", () => {
     expect(batches).toHaveLength(1);
   });
 
+  it("never sends an item that was dropped before its batch went out, and leaves the others", async () => {
+    const { batcher, batches } = controlled();
+    const first = batcher.add(1);
+    const [dropped, kept] = [batcher.add(2), batcher.add(3)];
+    batcher.drop(2, new Error("not needed"));
+    batcher.drop(1, new Error("it has gone out"));
+    await expect(dropped).rejects.toThrow("not needed");
+    batches[0]?.back();
+    expect(await first).toBe(10);
+    await Promise.resolve();
+    batches[1]?.back();
+    expect(await kept).toBe(30);
+    expect(batches.map(({ items }) => items)).toEqual([[1], [3]]);
+  });
+
+  it("lets those of a batch come back before the next goes out, if it is told to", async () => {
+    const seen: number[][] = [];
+    const run = async (items: readonly number[]) => {
+      seen.push([...items]);
+      return items.map((item) => fulfilled(item));
+    };
+    const batcher = createBatcher<number, number>({ maxItems: 100, returns: true, run });
+    const caller = async (first: number) => {
+      for (let round = 0; round < 3; round += 1) await batcher.add(first + round);
+    };
+    await Promise.all([10, 20, 30].map(caller));
+    expect(seen).toEqual([[10], [20, 30, 11], [21, 31, 12], [22, 32]]);
+  });
+
   it("on close rejects what has not gone out and waits for what has", async () => {
     const { batcher, batches } = controlled();
     const first = batcher.add(1);

@@ -2,6 +2,7 @@
  * Collecting calls into batches without waiting for them: a call goes out at once when nothing is under way, and what
  * comes while a batch is under way goes out together when it is back.
  */
+import { setImmediate as nextTurn } from "node:timers/promises";
 
 /** How a batcher works. */
 export interface BatcherOptions<Item, Result> {
@@ -14,12 +15,19 @@ export interface BatcherOptions<Item, Result> {
   readonly weigh?: (item: Item) => number;
   /** Whether all that comes in the turn of the first call goes out with it; else the first goes out alone, at once. */
   readonly gathers?: boolean;
+  /**
+   * Whether those who had a call in a batch can get their next one into the batch that follows, and not only into the one
+   * after it: they have a turn of the event loop for it.
+   */
+  readonly returns?: boolean;
 }
 
 /** Collects calls into batches. */
 export interface Batcher<Item, Result> {
   /** Hands in an item. When the signal fires before its batch has gone out, it never will; in both cases this rejects. */
   add(item: Item, signal?: AbortSignal): Promise<Result>;
+  /** Rejects an item that has not gone out; does nothing for one that has. */
+  drop(item: Item, error: unknown): void;
   /** Rejects what has not gone out; resolves when what has gone out is back. */
   close(error: unknown): Promise<void>;
 }
@@ -50,7 +58,11 @@ export const createBatcher = <Item, Result>(options: BatcherOptions<Item, Result
 
   const pump = async (): Promise<void> => {
     if (options.gathers) await undefined;
-    while (waiting.size > 0) await runBatch(options.run, take());
+    while (waiting.size > 0) {
+      const batch = take();
+      await runBatch(options.run, batch);
+      if (options.returns && batch.length > 1) await nextTurn();
+    }
     pumping = undefined;
   };
 
@@ -83,6 +95,13 @@ export const createBatcher = <Item, Result>(options: BatcherOptions<Item, Result
         waiting.add(entry);
         pumping ??= pump();
       });
+    },
+    drop(item, error) {
+      for (const entry of waiting) {
+        if (entry.item !== item) continue;
+        waiting.delete(entry);
+        return entry.reject(error);
+      }
     },
     async close(error) {
       for (const { reject } of waiting) reject(error);

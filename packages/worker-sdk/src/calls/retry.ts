@@ -32,10 +32,14 @@ export const retryTransient = async <T>(call: () => Promise<T>, options: RetryOp
       if (signal.aborted) throw signal.reason;
       if (!mayPass(error)) throw error;
       onRetry?.(error);
-      await pause(random() * Math.min(maxDelayMs, firstDelayMs * 2 ** tries), signal);
+      await pause(backoffMs(tries, random), signal);
     }
   }
 };
+
+/** How long to wait after so many tries before this one: a random part of a time that doubles. */
+export const backoffMs = (tries: number, random: () => number): number =>
+  random() * Math.min(maxDelayMs, firstDelayMs * 2 ** tries);
 
 /** Waits, or rejects with the signal's own reason. */
 export const pause = async (ms: number, signal: AbortSignal): Promise<void> => {

@@ -86,6 +86,11 @@ const optionsOf = {
   bulkItems: ["after", "states", "limit"],
   waitForBulk: ["timeoutMs", "signal"],
   definitions: ["name"],
+  retention: ["definition", "status", "keepMs"],
+  retentionTarget: ["definition", "status"],
+  setRetention: said,
+  removeRetention: said,
+  prune: ["limit", "batchSize", "byRow", "signal"],
   doctor: ["graceMs", "historyMs", "limit", "environment"],
 } as const satisfies Record<string, readonly string[]>;
 

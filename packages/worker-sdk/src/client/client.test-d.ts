@@ -1,4 +1,4 @@
-import type { Operated } from "@floxy/shared";
+import type { FloxyError, Operated } from "@floxy/shared";
 import type pg from "pg";
 import { describe, expectTypeOf, test } from "vitest";
 import { z } from "zod";
@@ -7,6 +7,7 @@ import { defineStep } from "../workflow/step.ts";
 import { workflow } from "../workflow/workflow.ts";
 import type { FloxyClient } from "./client.ts";
 import type { InstanceHandle } from "./handle.ts";
+import type { StartedMany } from "./start-many.ts";
 
 declare const client: FloxyClient;
 declare const caller: pg.Client;
@@ -87,5 +88,45 @@ describe("start", () => {
   test("takes clients of pg as transactions", () => {
     client.start(order, { id: "o" }, { transaction: caller });
     client.start(order, { id: "o" }, { transaction: pooled });
+  });
+});
+
+describe("startMany", () => {
+  test("takes what the workflow takes, of lists and of all that can be walked over", () => {
+    expectTypeOf(
+      client.startMany(order, [{ input: { id: "o" }, idempotencyKey: "k" }]),
+    ).resolves.toEqualTypeOf<StartedMany>();
+    const generator = async function* () {
+      yield { input: { id: "o", amount: 5 }, priority: 1, deadlineMs: 5, metadata: { from: "file" } };
+    };
+    client.startMany(order, generator());
+    client.startMany(checked, new Set([{ input: { id: "o" } }]), {
+      onBatch: (results) => results.map(({ index }) => index),
+    });
+    client.startMany("order", [{ input: 5 }], { version: 1, transaction: caller });
+  });
+
+  test("rejects an item of the wrong type", () => {
+    // @ts-expect-error id is missing
+    client.startMany(order, [{ input: {} }]);
+    // @ts-expect-error amount is a number
+    client.startMany(checked, [{ input: { id: "o", amount: "5" } }]);
+    // @ts-expect-error there is no input
+    client.startMany(order, [{ idempotencyKey: "k" }]);
+    // @ts-expect-error no such option
+    client.startMany(order, [{ input: { id: "o" }, idempotencykey: "k" }]);
+    // @ts-expect-error a transaction is for all items
+    client.startMany(order, [{ input: { id: "o" }, transaction: caller }]);
+  });
+
+  test("tells results from refusals", () => {
+    client.startMany(order, [], {
+      onBatch(results) {
+        for (const result of results) {
+          if (result.error === undefined) expectTypeOf(result.instanceId).toEqualTypeOf<string>();
+          else expectTypeOf(result.error).toEqualTypeOf<FloxyError>();
+        }
+      },
+    });
   });
 });

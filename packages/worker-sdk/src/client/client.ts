@@ -34,7 +34,6 @@ import { createBatcher } from "../calls/batcher.ts";
 import type { Workflow, WorkflowInput, WorkflowOutput } from "../workflow/built.ts";
 import type { Acting } from "./acting.ts";
 import { createActing } from "./acting.ts";
-import { BulkOperator } from "./bulk.ts";
 import type { DefinitionsOptions, RegisteredDefinition } from "./definitions.ts";
 import { compareDefinitions, readDefinition, readDefinitions } from "./definitions.ts";
 import type { ClientDoctorOptions } from "./doctor.ts";
@@ -51,8 +50,11 @@ import type { ClientOptions, ResolvedClientOptions } from "./options.ts";
 import { resolveClientOptions } from "./options.ts";
 import type { Registrable, Registrar } from "./registrar.ts";
 import { createRegistrar, isWorkflow } from "./registrar.ts";
+import { RetentionOperator } from "./retention.ts";
 import type { StartOptions } from "./start.ts";
-import { requestOf } from "./start.ts";
+import { assertTransaction, assertVersionOf, requestOf } from "./start.ts";
+import type { StartedMany, StartItem, StartItems, StartManyOptions } from "./start-many.ts";
+import { assertItems, startMany } from "./start-many.ts";
 import type { Starter } from "./starter.ts";
 import { createStarter } from "./starter.ts";
 import type { WaitForEnd, WaitOptions } from "./waiting.ts";
@@ -65,7 +67,7 @@ import { createWaiting } from "./waiting.ts";
  * All methods throw `DATABASE_UNAVAILABLE` when the database cannot be reached, `SCHEMA_OUTDATED` when Floxy's tables
  * are missing, and `SHUTDOWN` once closed.
  */
-export class FloxyClient extends BulkOperator {
+export class FloxyClient extends RetentionOperator {
   readonly #options: ResolvedClientOptions;
   readonly #db: Database;
   readonly #notifier: Notifier;
@@ -148,6 +150,43 @@ export class FloxyClient extends BulkOperator {
     return makeHandle(started, this);
   }
 
+  /**
+   * Starts many instances: an import. Items are taken from the list or iterable as they are needed, and go out in batches of
+   * at most 1,000, each one statement and one commit; two batches are under way while the next is made ready. So memory does
+   * not grow with the number of items.
+   *
+   * An item that is not acceptable is refused alone, with the error that {@link start} would throw; all others are started.
+   * Each item has its result in `onBatch`, in order; what is answered counts them and has the first refusals. Look at
+   * `failed`: refusals are not thrown.
+   *
+   * Throws, when what is under way is back: `DEFINITION_NOT_FOUND`, `OPTION_INVALID` for `items` or options that cannot be,
+   * what `items` or `onBatch` throws, the reason of the signal, and `DATABASE_UNAVAILABLE` when a batch could not be written
+   * within `startTimeoutMs`, with `data.count`: so many items have had their results. What was started stays. With
+   * idempotency keys all items can be given again.
+   *
+   * Inside a `transaction` of yours one batch is under way, there is one try, and the database's errors come as they are.
+   */
+  startMany<W extends Workflow>(
+    workflow: W,
+    items: StartItems<WorkflowInput<W>>,
+    options?: StartManyOptions,
+  ): Promise<StartedMany>;
+  startMany(name: string, items: StartItems, options?: StartManyOptions): Promise<StartedMany>;
+  async startMany(what: Workflow | string, items: StartItems, options: StartManyOptions = {}): Promise<StartedMany> {
+    this.#assertOpen();
+    assertItems(items);
+    const { version, transaction } = options;
+    if (transaction !== undefined) assertTransaction(transaction);
+    // Looked up once: items of one import do not start with different versions.
+    const newest = await this.#starter.reach(() => this.#versionOf(what, version));
+    const latest = () => Promise.resolve(newest);
+    const prepare = ({ input, priority, deadlineMs, metadata, idempotencyKey }: StartItem) =>
+      this.#prepare(what, input, { version, priority, deadlineMs, metadata, idempotencyKey }, latest);
+    const send = (starts: readonly PreparedStart[]) =>
+      transaction === undefined ? this.#starter.startMany(starts) : this.#insertWithin(transaction, starts);
+    return startMany({ items, options, prepare, send, reach: this.#starter.reach });
+  }
+
   /** Lists the registered definitions with what runs of them, by name and the newest version first. */
   async definitions(options: DefinitionsOptions = {}): Promise<readonly ListedDefinition[]> {
     this.#assertOpen();
@@ -226,24 +265,46 @@ export class FloxyClient extends BulkOperator {
     await this.#db.close();
   }
 
-  async #prepare(what: Workflow | string, input: unknown, options: StartOptions): Promise<PreparedStart> {
+  async #prepare(
+    what: Workflow | string,
+    input: unknown,
+    options: StartOptions,
+    latest = (name: string): Promise<number> => this.#versions.add(name),
+  ): Promise<PreparedStart> {
     const request = await requestOf(what, input, options);
     // On the client's own connections also for a start in the caller's transaction: it is harmless if that rolls back.
     if (isWorkflow(what)) await this.#registrar.ensure(what);
-    const definitionVersion = request.definitionVersion ?? (await this.#versions.add(request.definitionName));
     const { payloadLimit } = this.#options;
-    return prepareStart(this.#db, this.#graphs, { ...request, definitionVersion }, { payloadLimit });
+    return prepareStart(this.#db, this.#graphs, request, { payloadLimit, latest });
+  }
+
+  /** The version to start with. Throws as a start does for what concerns all instances of it. */
+  async #versionOf(what: Workflow | string, version: number | undefined): Promise<number> {
+    if (isWorkflow(what)) {
+      assertVersionOf(what.definition, version);
+      await this.#registrar.ensure(what);
+      return what.definition.version;
+    }
+    const graph = await this.#graphs.get(this.#db, what, version ?? (await this.#versions.add(what)));
+    return graph.definition.version;
   }
 
   async #startWithin(transaction: ForeignClient, prepare: () => Promise<PreparedStart>): Promise<Started> {
-    const prepared = await prepare();
+    const [result] = await this.#insertWithin(transaction, [await prepare()]);
+    if (result === undefined || result instanceof FloxyError) throw result ?? new FloxyError("INTERNAL", "no answer");
+    return result;
+  }
+
+  async #insertWithin(
+    transaction: ForeignClient,
+    starts: readonly PreparedStart[],
+  ): Promise<readonly (Started | FloxyError)[]> {
     const executor = executorOf(transaction, this.#options.schema);
     const hints = noHints();
-    const [result] = await insertStarts(executor, [prepared], hints);
-    if (result === undefined || result instanceof FloxyError) throw result ?? new FloxyError("INTERNAL", "no answer");
+    const results = await insertStarts(executor, starts, hints);
     // PostgreSQL delivers it at the commit, and not at all after a rollback.
     await publishHintsWithin(executor, hints);
-    return result;
+    return results;
   }
 
   #assertOpen(): void {

@@ -1,5 +1,5 @@
 /** What a start can be told, and how it becomes a checked request. */
-import type { ForeignClient, StartRequest } from "@floxy/shared";
+import type { DefinitionJson, ForeignClient, StartRequest } from "@floxy/shared";
 import { FloxyError } from "@floxy/shared";
 import { validateWith } from "../handler/schema.ts";
 import type { Workflow } from "../workflow/built.ts";
@@ -35,10 +35,7 @@ export const requestOf = async (
   const rest = { input, priority, deadlineMs, metadata, idempotencyKey };
   if (!isWorkflow(what)) return { definitionName: what, definitionVersion: version, ...rest };
   const { inputSchema, definition } = what;
-  if (version !== undefined && version !== definition.version) {
-    const message = `version is ${String(version)}, and workflow '${definition.name}' is version ${definition.version}; leave it out.`;
-    throw new FloxyError("OPTION_INVALID", message);
-  }
+  assertVersionOf(definition, version);
   if (inputSchema !== undefined) {
     await validateWith(inputSchema, input, {
       code: "INPUT_INVALID",
@@ -48,7 +45,15 @@ export const requestOf = async (
   return { definitionName: definition.name, definitionVersion: definition.version, ...rest };
 };
 
-const assertTransaction = (transaction: ForeignClient): void => {
+/** Throws `OPTION_INVALID` for another version than a workflow has. */
+export const assertVersionOf = ({ name, version }: DefinitionJson, wanted: number | undefined): void => {
+  if (wanted === undefined || wanted === version) return;
+  const message = `version is ${String(wanted)}, and workflow '${name}' is version ${version}; leave it out.`;
+  throw new FloxyError("OPTION_INVALID", message);
+};
+
+/** Throws `OPTION_INVALID` for what is no client with a transaction. */
+export const assertTransaction = (transaction: ForeignClient): void => {
   if (typeof transaction?.query !== "function") {
     throw new FloxyError("OPTION_INVALID", "transaction must be a pg client, with a method query.");
   }

@@ -45,6 +45,8 @@ const prepare =
   (): Promise<PreparedStart> =>
     prepareStart(database.db, graphs, { definitionName: "order", input, idempotencyKey });
 
+const isInsert = ({ name }: Statement): boolean => name.startsWith("insert_");
+
 const lost = () => Object.assign(new Error("Connection terminated unexpectedly"));
 
 const countOf = async (instanceId: string): Promise<number> => {
@@ -57,7 +59,7 @@ describe("createStarter", () => {
     const sizes: number[] = [];
     const starter = starterOn(
       through((statement, send, values) => {
-        if (statement.name === "insert_instances") sizes.push((values[0] as unknown[]).length);
+        if (isInsert(statement)) sizes.push((values[0] as unknown[]).length);
         return send();
       }),
     );
@@ -72,7 +74,7 @@ describe("createStarter", () => {
     const starter = starterOn(
       through(async (statement, send) => {
         const rows = await send();
-        if (statement.name === "insert_instances" && answers++ < 2) throw lost();
+        if (isInsert(statement) && answers++ < 2) throw lost();
         return rows;
       }),
     );
@@ -112,7 +114,7 @@ describe("createStarter", () => {
     const inserts: unknown[] = [];
     const starter = starterOn(
       through(async (_, send, values) => {
-        inserts.push(values[1]);
+        inserts.push(values[0]);
         await hanging;
         return send();
       }),
@@ -164,5 +166,69 @@ describe("createStarter", () => {
       expect(await starter.start(prepare())).toMatchObject({ created: true });
     });
     expect(await waiting).toEqual({ instanceId: held.row.instanceId, created: false });
+  });
+
+  it("sends many again when the answer was lost, only those that have none, and starts each once", async () => {
+    const sizes: number[] = [];
+    let answers = 0;
+    const starter = starterOn(
+      through(async (statement, send, values) => {
+        const rows = await send();
+        if (!isInsert(statement)) return rows;
+        sizes.push((values[0] as unknown[]).length);
+        if (answers++ < 2) throw lost();
+        return rows;
+      }),
+    );
+    const known = await prepare({}, "many-known")();
+    await insertStarts(database.db, [known], noHints());
+    const starts = await Promise.all([
+      ...[prepare({ n: 1 })(), prepare({}, "many-known")(), prepare({ n: 2 })(), prepare({ n: 3 }, "many-known")()],
+    ]);
+    const [one, two, three, four] = await starter.startMany(starts);
+    expect(one).toEqual({ instanceId: starts[0]?.row.instanceId, created: true });
+    expect(two).toEqual({ instanceId: known.row.instanceId, created: false });
+    expect(three).toEqual({ instanceId: starts[2]?.row.instanceId, created: true });
+    expect(isFloxyError(four, "IDEMPOTENCY_CONFLICT")).toBe(true);
+    // A form that takes it for granted that no id exists, and the one that does not: each answer that is lost is one.
+    expect(sizes.length).toBeGreaterThanOrEqual(3);
+    expect(await countOf(starts[0]?.row.instanceId ?? "")).toBe(1);
+    expect(starter.hints.ready).toEqual(new Set(["charge"]));
+  });
+
+  it("refuses one of many that the database refuses, and no other", async () => {
+    const starter = starterOn(database.db);
+    const starts = await Promise.all(Array.from({ length: 9 }, (_, n) => prepare({ n })()));
+    const broken = starts.map((one, n) => (n === 4 ? { row: { ...one.row, priority: 1_000 } } : one));
+    const answers = await starter.startMany(broken);
+    expect(answers.map((answer) => isFloxyError(answer, "INTERNAL"))).toEqual(starts.map((_, n) => n === 4));
+  });
+
+  it("answers DATABASE_UNAVAILABLE for many when the database stays away, and SHUTDOWN once closed", async () => {
+    const away = through(async () => {
+      throw lost();
+    });
+    const starter = starterOn(away, 50);
+    const starts = [await prepare()()];
+    await expect(starter.startMany(starts)).rejects.toSatisfy((error) => isFloxyError(error, "DATABASE_UNAVAILABLE"));
+    await starter.close(new FloxyError("SHUTDOWN", "closed"));
+    await expect(starter.startMany(starts)).rejects.toSatisfy((error) => isFloxyError(error, "SHUTDOWN"));
+  });
+
+  it("gets callers who start one after the other into every statement", async () => {
+    const sizes: number[] = [];
+    const starter = starterOn(
+      through((statement, send, values) => {
+        if (isInsert(statement)) sizes.push((values[0] as unknown[]).length);
+        return send();
+      }),
+    );
+    const prepared = await Promise.all(Array.from({ length: 40 }, (_, n) => prepare({ n })()));
+    const caller = async (_: unknown, first: number) => {
+      for (const one of prepared.slice(first * 5, first * 5 + 5)) await starter.start(async () => one);
+    };
+    await Promise.all(Array.from({ length: 8 }, caller));
+    // The first goes out alone, then those who came meanwhile, and from then on all together.
+    expect(sizes).toEqual([1, 7, 8, 8, 8, 8]);
   });
 });

@@ -1,5 +1,6 @@
 import { FloxyError } from "@floxy/shared";
 import { describe, expect, it, vi } from "vitest";
+import { z } from "zod";
 import type { HandlerFunction } from "../handler/contract.ts";
 import { defineHandler } from "../handler/contract.ts";
 import { NonRetryableError } from "../handler/error.ts";
@@ -70,7 +71,8 @@ describe("shutdown", () => {
 
   it("does not call a handler that was told to stop while its input was checked", async () => {
     const run = vi.fn();
-    const attempt = attemptOf(handler(run));
+    const slow = z.unknown().refine(async () => true);
+    const attempt = attemptOf(defineHandler({ name: "work", input: slow }).implement(run));
     const result = attempt.run();
     attempt.abort(shutdown);
     expect(await result).toEqual({ kind: "released" });

@@ -15,7 +15,7 @@ const setUp = (concurrency = 4) => {
   const queue: LeasedStep[] = [];
   let failure: Error | undefined;
   const { db, asked } = fakeDatabase({
-    claim: ([handlers, slots, limit]) => {
+    claim: ([, handlers, slots, , , limit]) => {
       if (failure !== undefined) throw failure;
       const left = new Map((handlers as string[]).map((name, index) => [name, (slots as number[])[index] ?? 0]));
       const taken: LeasedStep[] = [];

@@ -37,7 +37,16 @@ const setUp = (refuse: (instanceIds: readonly string[]) => void = () => {}, answ
   const log = createLog();
   const told: Hints[] = [];
   const onHints = (hints: Hints) => void told.push(hints);
-  const settler = new Settler({ db, workerId: "test", logger: log.logger, random: () => 0, onHints });
+  const settler = new Settler({
+    db,
+    workerId: "test",
+    logger: log.logger,
+    random: () => 0,
+    leaseMs: 1_000,
+    wishes: () => undefined,
+    onTaken: async () => {},
+    onHints,
+  });
   const batches = () =>
     asked.filter(({ name }) => name === "settle").map(({ values }) => (values[1] as string[]).join());
   return { settler, batches, log, told, asked };

@@ -100,13 +100,18 @@ export class Settler {
     if (this.#openCount === 0) for (const resolve of this.#waiting.splice(0)) resolve();
   };
 
-  async #write(attempts: readonly SettledAttempt[]): Promise<void> {
+  async #write(attempts: readonly SettledAttempt[], isRepeat = false): Promise<void> {
     const { logger, random } = this.#options;
     const count = attempts.length;
     const onRetry = (error: unknown) => logger.warn({ error, count }, "results could not be written; trying again");
-    let tries = 0;
+    let isAgain = isRepeat;
     try {
-      await retryTransient(() => this.#writeOnce(attempts, tries++ > 0), {
+      const write = () => {
+        const written = this.#writeOnce(attempts, isAgain);
+        isAgain = true;
+        return written;
+      };
+      await retryTransient(write, {
         signal: this.#given.signal,
         random,
         mayPass,
@@ -115,7 +120,7 @@ export class Settler {
     } catch (error) {
       if (count > 1 && !this.#given.signal.aborted) {
         // One of them cannot be written. Each for itself, so that the others can.
-        for (const attempt of attempts) await this.#write([attempt]);
+        for (const attempt of attempts) await this.#write([attempt], true);
         return;
       }
       logger.error({ error, count }, "results could not be written; their leases will expire");

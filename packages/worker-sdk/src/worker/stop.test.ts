@@ -58,14 +58,14 @@ it("gives back, uncounted, what a claim that was under way leased while it stopp
   const work = heldHandler("work");
   const instanceId = await run([task(thrice)]);
   // The claim's answer is held up until the worker has begun to stop.
-  const connection = await holdEvents(url, query);
+  const connection = await holdClaims(url, query);
   const worker = makeWorker([work.implementation], { drainMs: 5_000 });
   await worker.start();
   await connection.blocked();
   const stopping = worker.stop();
   await connection.release();
   await stopping;
-  await query("DROP TRIGGER gate ON floxy.event");
+  await query("DROP TRIGGER gate ON floxy.queue");
   expect(work.calls).toEqual([]);
   expect(await query(inTheQueue)).toEqual([{ state: "ready", attempt: 0, lease_until: null }]);
   const types = (await client.events(instanceId)).map(({ type }) => type);
@@ -74,11 +74,13 @@ it("gives back, uncounted, what a claim that was under way leased while it stopp
 
 type Query = Awaited<ReturnType<typeof createSite>>["query"];
 
-/** Makes every statement that writes an event wait. */
-const holdEvents = async (url: string, query: Query) => {
+/** Makes every claim wait. */
+const holdClaims = async (url: string, query: Query) => {
   await query(`CREATE FUNCTION wait_for_gate() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN PERFORM pg_advisory_xact_lock_shared(4711); RETURN NEW; END $$`);
-  await query(`CREATE TRIGGER gate BEFORE INSERT ON floxy.event FOR EACH ROW EXECUTE FUNCTION wait_for_gate()`);
+  await query(
+    `CREATE TRIGGER gate BEFORE UPDATE ON floxy.queue FOR EACH ROW WHEN (NEW.state = 'leased') EXECUTE FUNCTION wait_for_gate()`,
+  );
   const holder = new pg.Client({ connectionString: url });
   await holder.connect();
   await holder.query("SELECT pg_advisory_lock(4711)");

@@ -6,7 +6,7 @@ import type { Json } from "../../vocabulary/json.ts";
 import type { InstanceStatus, StepStatus } from "../../vocabulary/status.ts";
 import { instanceTransitions, isTerminal, stepTransitions } from "../../vocabulary/status.ts";
 import { advance, advanceStart, isDlqMode } from "../advance.ts";
-import { forkAround, isContained } from "../flow.ts";
+import { isContained } from "../flow.ts";
 import { leaveQueue } from "../losers.ts";
 import { isNothing } from "../merge.ts";
 import type {
@@ -24,7 +24,7 @@ import type {
 import type { Needs } from "../needs.ts";
 import { needsAfter, needsAround, needsOfRestart, needsOfReview } from "../needs.ts";
 import { review } from "../review.ts";
-import { errorOf, queued, stateOf, step } from "./states.ts";
+import { errorOf, forksIn, queued, stateOf, step } from "./states.ts";
 
 /** Starts an instance that a test moves by hand. */
 export const play = (graph: Graph, input: Json = null): Play => new Play(graph, input);
@@ -42,7 +42,7 @@ export class Play {
   readonly graph: Graph;
   readonly outputs = new Map<string, Json>();
   readonly taken = new Map<string, InstanceState["signals"][number]>();
-  /** What was foreseen to follow compensations, by their nodes. */
+  /** What was foreseen, by compensation. */
   readonly chains = new Map<string, readonly ChainLink[]>();
   input: Json;
 
@@ -60,10 +60,6 @@ export class Play {
 
   statusOf(node: string): StepStatus | undefined {
     return this.state.steps.get(node)?.status ?? (this.state.queue.has(node) ? "pending" : undefined);
-  }
-
-  statusesOf(nodes: readonly string[]): (StepStatus | undefined)[] {
-    return nodes.map((node) => this.statusOf(node));
   }
 
   /** What is in the queue: `node`, or `undo node`. */
@@ -108,24 +104,15 @@ export class Play {
     const isLive = row.current && this.status === "running";
     this.#change({ node, status: "completed", outcome: "happened", inputFrom, attempt }, row);
     if (!isLive) return this.look();
-    const { graph } = this;
-    const { input, nodes } = needsAfter(graph, taskOf(graph, node));
-    const following = advance(
-      graph,
-      taskOf(graph, node),
-      node,
-      this.payloads({ input, nodes: new Set([...nodes, node]) }),
-    );
+    const task = taskOf(this.graph, node);
+    const { input, nodes } = needsAfter(this.graph, task);
+    const payloads = this.payloads({ input, nodes: new Set([...nodes, node]) });
+    const following = advance(this.graph, task, node, payloads);
     const failed = following.records.find(({ status, contained }) => status === "failed" && !contained);
     this.#flow(failed === undefined ? following : { ...following, enqueue: [] });
     if (failed !== undefined) this.#freeze(failed.error);
-    return following.review || this.#hasLeft(following.joins) ? this.look() : this.#check();
-  }
-
-  // The last step of a fork to leave the queue is the one whose arrival is looked at.
-  #hasLeft(fork: string | null): boolean {
-    const rows = [...this.state.queue.values()].filter(({ lane }) => lane === "forward");
-    return fork !== null && !rows.some(({ node }) => forkAround(nodeOf(this.graph, node))?.name === fork);
+    const { review: isDue, joins } = following;
+    return isDue || (joins !== null && !forksIn(this.graph, this.state).has(joins)) ? this.look() : this.#check();
   }
 
   /** Fails a step for good. */

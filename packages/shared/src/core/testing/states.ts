@@ -1,9 +1,10 @@
 /** Short forms for graphs with options, states and payloads in tests. */
 import type { Graph } from "../../definition/graph.ts";
-import { buildGraph } from "../../definition/graph.ts";
+import { buildGraph, nodeOf } from "../../definition/graph.ts";
 import type { DefinitionJson, NodeJson } from "../../definition/model.ts";
 import type { StepError } from "../../vocabulary/error.ts";
 import type { Json } from "../../vocabulary/json.ts";
+import { forkAround } from "../flow.ts";
 import type { InstanceState, Payloads, QueuedState, StepState } from "../model.ts";
 
 /** The graph of a definition of these nodes, with these options. */
@@ -64,3 +65,11 @@ export const payloadsOf = (input: Json, outputs: Readonly<Record<string, Json>> 
 
 /** An error of a handler. */
 export const errorOf = (message: string): StepError => ({ code: "HANDLER_FAILED", message });
+
+/** The innermost forks in whose branches the steps in the queue stand. */
+export const forksIn = (graph: Graph, { queue }: InstanceState): ReadonlySet<string | null> =>
+  new Set(
+    [...queue.values()]
+      .filter(({ lane }) => lane === "forward")
+      .map(({ node }) => forkAround(nodeOf(graph, node))?.name ?? null),
+  );

@@ -156,13 +156,14 @@ $function$;
 -- has come to; `…_parent` counts the steps from 1. All that does not fit this, `settle` writes.
 --
 -- Every writer locks instances first, in the order of their ids. What is read afterwards is read by later statements, so
--- it is what the one before has left. The token is the fence: a step whose row does not carry it any more is refused.
+-- it is what the one before has left. The token is the fence: of a step whose row does not carry it any more nothing is
+-- written; whether it was written before, `settle` can tell.
 --
 -- A step of `e_take` is put into the queue leased to the caller, when nothing that waits for one of `p_handlers` comes
 -- before it.
 --
--- Answers a row for each step that was not simply settled (`adopted`, `lost`), one for each that was taken, and one
--- `noted` if an orchestrator has something to look at.
+-- Answers a row for each step that was not simply settled (`adopted`, `lost`), one for each that was taken, one `noted` if
+-- an orchestrator has something to look at, and one `ready …` for each handler of a compensation that a chain has queued.
 CREATE FUNCTION {{schema}}.complete(
   p_worker text, p_instance text[], p_node text[], p_token bigint[], p_output json, p_review boolean[], p_joins text[],
   p_finish boolean[], p_output_from text[],
@@ -203,7 +204,8 @@ DECLARE
   v_best bigint;
   v_key bigint[];
   v_token bigint[];
-  v_undone record;
+  v_chain jsonb[];
+  v_chained boolean;
   v_noted bigint;
 BEGIN
   SELECT array_agg(i.id), array_agg(i.epoch), array_agg(i.running), array_agg(i.priority), array_agg(i.run)
@@ -216,12 +218,14 @@ BEGIN
 
   SELECT array_agg(q.id), array_agg(q.undoes), array_agg(q.undoes OR (s.running AND q.epoch = s.epoch)),
          array_agg(q.run), array_agg(q.attempt), array_agg(q.input_from), array_agg(q.input), array_agg(q.leased_at),
-         array_agg(q.handler), count(q.id), coalesce(bool_or(q.run > 0), false)
-  INTO v_queue_ids, v_undoes, v_live, v_step_run, v_attempt, v_from, v_input, v_leased_at, v_handler, v_left, v_reruns
+         array_agg(q.handler), count(q.id), coalesce(bool_or(q.run > 0), false),
+         array_agg(CASE WHEN q.epoch = s.epoch AND NOT s.running THEN q.chain END)
+  INTO v_queue_ids, v_undoes, v_live, v_step_run, v_attempt, v_from, v_input, v_leased_at, v_handler, v_left, v_reruns,
+       v_chain
   FROM unnest(p_instance, p_node, p_token, v_epoch, v_running) AS s(instance_id, node, token, epoch, running)
   LEFT JOIN LATERAL (
     SELECT q.ctid AS id, q.lane = 'compensation' AS undoes, q.epoch, q.run, q.attempt, q.input_from,
-           q.input::text AS input, q.leased_at, q.handler
+           q.input::text AS input, q.leased_at, q.handler, q.chain
     FROM {{schema}}.queue q WHERE q.instance_id = s.instance_id AND q.node = s.node AND q.token = s.token
     OFFSET 0
   ) q ON true;
@@ -267,29 +271,36 @@ BEGIN
          excluded.token, excluded.worker_id, excluded.started_at, excluded.finished_at, excluded.run, excluded.input);
   END IF;
 
+  -- When a compensation has a chain, which is made for one epoch of its instance, the first link of it follows at once. All
+  -- these steps have rows; INSERT finds them by their key, where an UPDATE with a join could be planned from its other side.
+  v_chained := cardinality(array_remove(v_chain, NULL)) > 0;
   IF true = ANY (v_undoes) THEN
-    -- One by one: in a partitioned table a ctid names no row, and a join could be planned from its other side.
-    FOR v_undone IN
-      SELECT s.instance_id, s.node, s.token, s.attempt
-      FROM unnest(p_instance, p_node, p_token, v_undoes, v_attempt) AS s(instance_id, node, token, undoes, attempt)
-      WHERE s.undoes
-    LOOP
-      UPDATE {{schema}}.step t
-      SET status = 'rolled_back', compensation_attempt = v_undone.attempt, compensation_error = NULL, token = v_undone.token
-      WHERE t.instance_id = v_undone.instance_id AND t.node = v_undone.node;
-    END LOOP;
+    INSERT INTO {{schema}}.step AS t (instance_id, node, status, compensation_attempt, token)
+    SELECT s.instance_id, s.node, 'rolled_back', s.attempt, s.token
+    FROM unnest(p_instance, p_node, p_token, v_undoes, v_attempt) AS s(instance_id, node, token, undoes, attempt)
+    WHERE s.undoes
+    UNION ALL
+    SELECT s.instance_id, s.chain->0->>'node', 'compensating', 0, NULL
+    FROM unnest(p_instance, v_chain) AS s(instance_id, chain) WHERE s.chain IS NOT NULL
+    UNION ALL
+    SELECT s.instance_id, r.node, 'rolled_back', 0, NULL
+    FROM unnest(p_instance, v_chain) AS s(instance_id, chain)
+    CROSS JOIN LATERAL jsonb_array_elements_text(s.chain->0->'rolledBack') AS r(node)
+    ON CONFLICT (instance_id, node) DO UPDATE
+    SET status = excluded.status, token = coalesce(excluded.token, t.token),
+        compensation_attempt = CASE WHEN excluded.token IS NULL THEN t.compensation_attempt
+                                    ELSE excluded.compensation_attempt END,
+        compensation_error = CASE WHEN excluded.token IS NULL THEN t.compensation_error END;
   END IF;
 
   INSERT INTO {{schema}}.event (instance_id, type, node, attempt, worker_id, data, token, leased_at, handler, lane)
   SELECT s.instance_id,
-         CASE WHEN s.live IS NULL THEN 'step.refused' WHEN s.undoes THEN 'step.rolled_back'
-              WHEN s.live THEN 'step.completed' ELSE 'step.adopted' END,
+         CASE WHEN s.undoes THEN 'step.rolled_back' WHEN s.live THEN 'step.completed' ELSE 'step.adopted' END,
          s.node, s.attempt, p_worker,
-         CASE WHEN s.live IS NULL THEN json_build_object('verdict', 'completed', 'token', s.token) END,
-         CASE WHEN s.live IS NOT NULL THEN s.token END, s.leased_at, s.handler, CASE WHEN s.undoes THEN 'compensation' END
-  FROM unnest(p_instance, p_node, p_token, v_instance_ids, v_undoes, v_live, v_attempt, v_leased_at, v_handler)
-    AS s(instance_id, node, token, id, undoes, live, attempt, leased_at, handler)
-  WHERE s.id IS NOT NULL;
+         NULL, s.token, s.leased_at, s.handler, CASE WHEN s.undoes THEN 'compensation' END
+  FROM unnest(p_instance, p_node, p_token, v_undoes, v_live, v_attempt, v_leased_at, v_handler)
+    AS s(instance_id, node, token, undoes, live, attempt, leased_at, handler)
+  WHERE s.live IS NOT NULL;
 
   IF cardinality(r_parent) > 0 THEN
     WITH passed AS (
@@ -318,8 +329,36 @@ BEGIN
     FROM passed;
   END IF;
 
-  IF cardinality(e_parent) > 0 THEN
+  IF v_chained OR cardinality(e_parent) > 0 THEN
     SELECT (value #>> '{}')::numeric INTO v_points FROM {{schema}}.setting WHERE name = 'aging_points_per_second';
+  END IF;
+  IF v_chained THEN
+    INSERT INTO {{schema}}.event (instance_id, type, node)
+    SELECT s.instance_id, 'step.rolled_back', r.node
+    FROM unnest(p_instance, v_chain) AS s(instance_id, chain)
+    CROSS JOIN LATERAL jsonb_array_elements_text(s.chain->0->'rolledBack') AS r(node);
+    INSERT INTO {{schema}}.event (instance_id, type, node, data)
+    SELECT s.instance_id, 'compensation.queued', s.chain->0->>'node',
+           json_build_object('handler', s.chain->0->>'handler')
+    FROM unnest(p_instance, v_chain) AS s(instance_id, chain)
+    WHERE s.chain IS NOT NULL;
+    INSERT INTO {{schema}}.queue (instance_id, node, lane, handler, state, priority, key, ready_at, epoch, timeout_ms,
+                                  input_from, run, chain)
+    SELECT s.instance_id, s.link->>'node', 'compensation', s.link->>'handler', 'ready', s.priority,
+           v_now_key - (s.priority * 1000 / v_points)::bigint - 10000000000000, v_now, s.epoch,
+           (s.link->>'timeoutMs')::bigint, s.link->>'inputFrom', s.run,
+           CASE WHEN jsonb_array_length(s.chain) > 1 THEN s.chain - 0 END
+    FROM (
+      SELECT s.instance_id, s.epoch, s.run, s.chain, s.chain->0 AS link,
+             coalesce((s.chain->0->>'priority')::integer, s.priority) AS priority
+      FROM unnest(p_instance, v_epoch, v_priority, v_run, v_chain) AS s(instance_id, epoch, priority, run, chain)
+      WHERE s.chain IS NOT NULL
+    ) s;
+    RETURN QUERY
+    SELECT DISTINCT 'ready ' || (s.chain->0->>'handler'), 0, NULL::bigint, NULL::integer, NULL::integer, NULL::bigint
+    FROM unnest(v_chain) AS s(chain) WHERE s.chain IS NOT NULL;
+  END IF;
+  IF cardinality(e_parent) > 0 THEN
     SELECT array_agg(v_now_key + e.delay_ms - (coalesce(e.priority, v_priority[e.parent]) * 1000 / v_points)::bigint)
     INTO v_key FROM unnest(e_parent, e_priority, e_delay_ms) AS e(parent, priority, delay_ms);
     IF true = ANY (e_take) AND NOT EXISTS (SELECT FROM {{schema}}.pause) THEN
@@ -372,11 +411,14 @@ BEGIN
   INSERT INTO {{schema}}.inbox (instance_id)
   SELECT DISTINCT s.instance_id
   FROM (
-    SELECT DISTINCT s.instance_id, s.joins
-    FROM unnest(p_instance, p_review, p_joins, v_undoes, v_live) AS s(instance_id, review, joins, undoes, live)
-    WHERE s.undoes OR NOT s.live OR (s.live AND (s.review OR s.joins IS NOT NULL))
+    SELECT DISTINCT s.instance_id, CASE WHEN s.live THEN s.joins END AS joins
+    FROM unnest(p_instance, p_review, p_joins, v_undoes, v_live, v_chain)
+      AS s(instance_id, review, joins, undoes, live, chain)
+    WHERE (s.undoes AND s.chain IS NULL) OR NOT s.live OR (s.live AND (s.review OR s.joins IS NOT NULL))
   ) s
-  WHERE s.joins IS NULL OR NOT EXISTS (
+  -- Another step of the fork that is in the queue now will leave it later. Only a look that is younger than the lock on the
+  -- instance can know; where statements do not each look anew, nobody relies on it.
+  WHERE s.joins IS NULL OR current_setting('transaction_isolation') <> 'read committed' OR NOT EXISTS (
     SELECT FROM {{schema}}.queue q WHERE q.instance_id = s.instance_id AND q.fork = s.joins
   );
   GET DIAGNOSTICS v_noted = ROW_COUNT;

@@ -63,6 +63,8 @@ DECLARE
   v_table text;
   v_name text;
 BEGIN
+  -- Whoever writes finds its partition once it has the lock of the table; so nobody is on the way to the default one.
+  LOCK TABLE ONLY {{schema}}.step, ONLY {{schema}}.event IN SHARE ROW EXCLUSIVE MODE;
   LOCK TABLE {{schema}}.step_default, {{schema}}.event_default IN ACCESS EXCLUSIVE MODE;
   FOREACH v_table IN ARRAY ARRAY['step', 'event'] LOOP
     v_name := v_table || to_char({{schema}}.id_time(p_lower) AT TIME ZONE 'UTC', '_YYYYMMDD');
@@ -125,7 +127,7 @@ $function$;
 -- Sees to it that there are partitions for this span and those to come, and that the default partitions are empty. One
 -- session at a time, and no wait for a lock is longer than a tenth of a second, because others would wait behind it.
 CREATE FUNCTION {{schema}}.upkeep_history() RETURNS TABLE (created integer, more boolean, blocked text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms'
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms' SET jit = off
 AS $function$
 DECLARE
   v_span text := coalesce((SELECT s.value #>> '{}' FROM {{schema}}.setting s WHERE s.name = 'history_span'), 'week');
@@ -202,7 +204,7 @@ END
 $function$;
 
 -- The tables that were there become the partitions up to the end of this span: nothing is copied, their rows are read
--- once to check their bounds. Nobody waits behind the attempts to get the lock for longer than a fifth of a second each.
+-- once to check their bounds. While it tries to get the lock, nobody waits behind it for long.
 DO $convert$
 DECLARE
   v_upper text := {{schema}}.id_at((date_trunc('week', clock_timestamp() AT TIME ZONE 'UTC') + interval '1 week') AT TIME ZONE 'UTC');
@@ -215,7 +217,8 @@ DECLARE
 BEGIN
   FOR v_try IN 1..100 LOOP
     BEGIN
-      PERFORM set_config('lock_timeout', '200ms', true);
+      -- Autovacuum makes way when it was waited for for a second.
+      PERFORM set_config('lock_timeout', CASE WHEN v_try % 5 = 0 THEN '1500ms' ELSE '200ms' END, true);
       LOCK TABLE {{schema}}.step, {{schema}}.event IN ACCESS EXCLUSIVE MODE;
       EXIT;
     EXCEPTION WHEN lock_not_available THEN
@@ -274,3 +277,17 @@ SELECT count(*)::integer,
         FROM {{schema}}.setting WHERE name = 'history_span')
 FROM {{schema}}.history_partition
 $function$;
+
+-- The planner counts every partition, though a statement touches one, and so thinks that compiling pays. It takes a
+-- hundred times as long as the statement. These are the functions that the way of each step is.
+DO $compile$
+DECLARE
+  v_function regprocedure;
+BEGIN
+  FOR v_function IN
+    SELECT oid FROM pg_proc WHERE pronamespace = to_regnamespace('{{schema}}') AND 'plan_cache_mode=force_generic_plan' = ANY (proconfig)
+  LOOP
+    EXECUTE format('ALTER FUNCTION %s SET jit = off', v_function);
+  END LOOP;
+END
+$compile$;

@@ -67,7 +67,7 @@ $function$;
 -- then. Audit and finished bulk acts go by the setting `audit_keep`.
 CREATE FUNCTION {{schema}}.prune(batch integer DEFAULT 1000, by_row boolean DEFAULT false, since timestamptz DEFAULT NULL)
 RETURNS TABLE (instances integer, partitions integer, acts integer, more boolean, blocked text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms'
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms' SET jit = off
 AS $function$
 #variable_conflict use_column
 DECLARE
@@ -81,6 +81,7 @@ DECLARE
   v_look record;
   v_book {{schema}}.history;
   v_ids text[];
+  v_full boolean;
   v_free timestamptz;
   v_next text;
   v_table regclass;
@@ -122,19 +123,14 @@ BEGIN
       v_book.phase := 'looking'; v_book.position := ''; v_book.looked_at := v_now; v_book.upper := v_range.upper;
       v_book.due := false; v_book.next_due_at := NULL; v_book.last_due_at := NULL;
     END IF;
-    IF v_book.phase <> 'mending' THEN
-      -- The next instances of the span, and of these the first that are due.
+    IF v_book.phase = 'looking' THEN
       SELECT count(*) = v_left AS full, count(*) AS count, max(instance_id) AS last, coalesce(bool_or(due_at <= v_now), false) AS due,
-             min(due_at) FILTER (WHERE due_at > v_now) AS next_due_at, max(due_at) AS last_due_at,
-             (array_agg(instance_id ORDER BY instance_id) FILTER (WHERE due_at <= v_now))[1:batch] AS ids
+             min(due_at) FILTER (WHERE due_at > v_now) AS next_due_at, max(due_at) AS last_due_at
       INTO v_look FROM (
         SELECT instance_id, due_at FROM {{schema}}.instance_due
         WHERE instance_id > v_book.position AND instance_id >= v_range.lower AND instance_id < v_range.upper
         ORDER BY instance_id LIMIT v_left) AS d;
-      v_book.position := coalesce(CASE WHEN cardinality(v_look.ids) = batch AND v_book.phase <> 'looking' THEN v_look.ids[batch] END,
-                                  v_look.last, v_book.position);
-    END IF;
-    IF v_book.phase = 'looking' THEN
+      v_book.position := coalesce(v_look.last, v_book.position);
       v_left := v_left - v_look.count;
       v_book.due := v_book.due OR v_look.due;
       v_book.next_due_at := least(v_book.next_due_at, v_look.next_due_at);
@@ -153,15 +149,31 @@ BEGIN
         v_book.look_at := least(CASE WHEN v_book.due THEN v_free ELSE greatest(v_book.next_due_at, v_now + v_span / 24) END, v_now + v_span);
       END IF;
     ELSIF v_book.phase IN ('deleting', 'ending') THEN
+      -- Of the next instances the first that are due; no more are looked at than it takes.
+      v_ids := ARRAY(
+        SELECT instance_id FROM (
+          SELECT instance_id, due_at FROM {{schema}}.instance_due
+          WHERE instance_id > v_book.position AND instance_id >= v_range.lower AND instance_id < v_range.upper
+          ORDER BY instance_id LIMIT v_left) AS d
+        WHERE due_at <= v_now ORDER BY instance_id LIMIT batch);
+      v_full := cardinality(v_ids) = batch;
+      IF v_full THEN
+        v_book.position := v_ids[batch];
+      ELSE
+        SELECT count(*) = v_left, coalesce(max(instance_id), v_book.position) INTO v_full, v_book.position FROM (
+          SELECT instance_id FROM {{schema}}.instance
+          WHERE instance_id > v_book.position AND instance_id >= v_range.lower AND instance_id < v_range.upper
+          ORDER BY instance_id LIMIT v_left) AS d;
+      END IF;
       -- Whoever works on an instance has it locked; what is due is asked again under the lock.
       SELECT array_agg(l.instance_id) INTO v_ids FROM (
-        SELECT instance_id FROM {{schema}}.instance WHERE instance_id = ANY (v_look.ids) ORDER BY instance_id FOR UPDATE SKIP LOCKED) l;
+        SELECT instance_id FROM {{schema}}.instance WHERE instance_id = ANY (v_ids) ORDER BY instance_id FOR UPDATE SKIP LOCKED) l;
       SELECT array_agg(instance_id) INTO v_ids FROM {{schema}}.instance_due WHERE instance_id = ANY (v_ids) AND due_at <= v_now;
       IF v_ids IS NOT NULL THEN
         PERFORM {{schema}}.delete_instances(v_ids, CASE v_book.phase WHEN 'deleting' THEN v_range.step_table END, v_range.event_table);
         instances := instances + cardinality(v_ids);
       END IF;
-      IF v_look.full OR v_look.due THEN
+      IF v_full OR v_ids IS NOT NULL THEN
         more := true; v_left := 0;
       ELSIF v_book.phase = 'deleting' THEN
         v_book.phase := 'waiting';

@@ -28,6 +28,7 @@ export const leasedStep = (more: Partial<LeasedStep> = {}): LeasedStep => ({
   output: null,
   outcome: null,
   cause: null,
+  key: 0,
   ...more,
 });
 
@@ -78,14 +79,21 @@ export type Answer = (values: readonly unknown[]) => readonly object[] | Promise
 export const fakeDatabase = (answers: Readonly<Record<string, Answer>>) => {
   const asked: { readonly name: string; readonly values: readonly unknown[] }[] = [];
   const query = async <Row extends object>(statement: Statement, values: readonly unknown[] = []): Promise<Row[]> => {
-    asked.push({ name: statement.name, values });
+    const lists = values.map(listOf);
+    asked.push({ name: statement.name, values: lists });
     const answer = answers[statement.name] ?? answers["*"];
     if (answer === undefined) throw new Error(`nobody said what ${statement.name} answers`);
-    return [...(await answer(values))] as Row[];
+    return [...(await answer(lists))] as Row[];
   };
   const db: Database = { schema: "floxy", query, transaction: (work) => work(db), close: async () => {} };
   return { db, asked };
 };
+
+/** A parameter that is an array as PostgreSQL reads it, as a list; any other as it is. */
+const listOf = (value: unknown): unknown =>
+  typeof value === "string" && /^\{.*\}$/s.test(value)
+    ? JSON.parse(`[${value.slice(1, -1).replaceAll("NULL", "null")}]`)
+    : value;
 
 /** Lets everything happen that needs no time. */
 export const turns = async (count = 5): Promise<void> => {
