@@ -13,7 +13,7 @@ npm run bench -- act-latency [rounds]  from a person's act to its effect
   --report               makes docs/performance.md anew from bench/results, and measures nothing
 
 Without --quick the results of the measured workloads are replaced. Nothing is asserted on times.
-The exit code is not 0 only when a system lost work, or the harness itself broke.
+The exit code is not 0 only when a system lost work, Floxy did not run, or the harness broke.
 `;
 
 function wrapped(names: readonly string[]): string {

@@ -95,7 +95,8 @@ const measureOnce = async (
     end(measured.lost.length > 0 ? `LOST: ${measured.lost.join("; ")}` : `${figure(first)} ${column?.title ?? ""}`);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    kept.problems.push(`did not run: ${reason.split("\n").slice(0, 3).join(" ")}`);
+    // The rest is where in the code it happened, which is for the terminal and not for the document.
+    kept.problems.push(`did not run: ${reason.split("\n")[0]}`);
     end(`did not run: ${reason}`);
   }
 };

@@ -81,7 +81,10 @@ export const settleSome = async ({ tape, pair }: Run): Promise<void> => {
   const onlyExpired = tape.chance(5);
   const isRepeat = tape.chance(15);
   const names: readonly string[] = tape.chance(50) ? handlers.filter(() => tape.chance(70)) : [];
-  const wishes = { handlers: [...handlers, ...undoHandlers], wants: (name: string) => names.includes(name) };
+  const wishes = {
+    handlers: [...handlers, ...undoHandlers].map((handler) => ({ handler })),
+    wants: (name: string) => names.includes(name),
+  };
   await pair.call("settle", async ({ db, graphs, leases, hints }) => {
     const attempts = await Promise.all(
       leasesBy(leases, chosen).map(async (leased, index) => {

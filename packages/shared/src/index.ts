@@ -72,7 +72,7 @@ export { type SignalParams, sendSignal } from "./engine/operate/signal.ts";
 export { abortInstance, cancelInstance } from "./engine/operate/stop.ts";
 export { type Reconciled, reconcile } from "./engine/reconcile.ts";
 export { reviewInbox } from "./engine/review.ts";
-export { type AttemptResult, type FinishedAttempt, settleAttempts } from "./engine/settle.ts";
+export { type AttemptResult, type FinishedAttempt, settleAttempts, type Take } from "./engine/settle.ts";
 export { type SettleWithinParams, settleWithin } from "./engine/settle-within.ts";
 export { insertStarts, type PreparedStart, prepareStart, type Started, type StartRequest } from "./engine/start.ts";
 export type { DeadLetterView, DecisionView, StepView, VoteView } from "./engine/step-view.ts";

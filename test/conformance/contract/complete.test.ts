@@ -25,7 +25,13 @@ const completed = (leased: LeasedStep | undefined, options: Partial<Completion> 
 });
 
 const completeAll = (db: Database, completions: readonly Completion[], options: Partial<CompleteParams> = {}) =>
-  complete(db, { completions, workerId: "w", handlers: ["h", "undo"], leaseMs: 1_000, ...options });
+  complete(db, {
+    completions,
+    workerId: "w",
+    handlers: [{ handler: "h" }, { handler: "undo" }],
+    leaseMs: 1_000,
+    ...options,
+  });
 
 bothStores("completing a step", (bench) => {
   it("writes its output, what was passed and what follows, in the instance's priority", async () => {

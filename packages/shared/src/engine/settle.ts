@@ -8,6 +8,7 @@ import { decideRetry, retryPolicyOf } from "../core/retry.ts";
 import { toStepError } from "../core/step-error.ts";
 import type { Graph, TaskNode } from "../definition/graph.ts";
 import { taskOf } from "../definition/graph.ts";
+import type { CompleteParams } from "../store/complete.ts";
 import { complete, isPlain } from "../store/complete.ts";
 import { isTransient } from "../store/database-error.ts";
 import type { Database, Executor } from "../store/executor.ts";
@@ -48,7 +49,7 @@ export interface FinishedAttempt extends LeaseRef {
 /** What a worker would run at once of the steps that follow, without their waiting in the queue. */
 export interface Take {
   /** The handlers for which it has a free slot: a step is taken only if nothing that waits for one of these comes first. */
-  readonly handlers: readonly string[];
+  readonly handlers: CompleteParams["handlers"];
   /** Asked for each step; says whether there is a slot for one more of this handler. */
   readonly wants: (handler: string) => boolean;
   readonly leaseMs: number;

@@ -40,8 +40,8 @@ const inOrder = (completions: readonly Completion[]): [number, Completion][] =>
   [...completions.entries()].sort(([, a], [, b]) => compare(a.instanceId, b.instanceId));
 
 /** The best key of what waits for one of these handlers. */
-const bestOf = (tables: Tables, handlers: readonly string[]): number =>
-  Math.min(...handlers.map((handler) => tables.queue.bucket(waitsFor("ready", handler))[0]?.key ?? Infinity));
+const bestOf = (tables: Tables, handlers: CompleteParams["handlers"]): number =>
+  Math.min(...handlers.map(({ handler }) => tables.queue.bucket(waitsFor("ready", handler))[0]?.key ?? Infinity));
 
 /** Leases what follows to the caller, if it would run it and nothing that waits comes before it. */
 const take = (

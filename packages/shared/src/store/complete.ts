@@ -4,7 +4,8 @@
  */
 import type { Enqueue } from "../core/model.ts";
 import type { Executor, Statement } from "./executor.ts";
-import { arrayText, column, columns, statement, verb } from "./executor.ts";
+import { column, columns, statement, verb } from "./executor.ts";
+import { lowestKey } from "./queue.ts";
 import { toRow } from "./record.ts";
 import type { Settlement, SettleResult } from "./settle.ts";
 
@@ -18,8 +19,8 @@ export interface Completion extends Settlement {
 export interface CompleteParams {
   readonly completions: readonly Completion[];
   readonly workerId: string;
-  /** All handlers for which this worker has a free slot: what it takes must come before all that waits for these. */
-  readonly handlers: readonly string[];
+  /** All handlers that the caller has: what it takes must come before all that waits for these, from the key `low` on. */
+  readonly handlers: readonly { readonly handler: string; readonly low?: number | undefined }[];
   /** How long the leases of what it takes last, in milliseconds. */
   readonly leaseMs: number;
 }
@@ -86,7 +87,8 @@ export const complete = verb("complete", async (db: Executor, params: CompletePa
     column(enqueued, ({ step }) => step.timeoutMs),
     column(enqueued, ({ step }) => step.inputFrom),
     column(enqueued, ({ step }) => step.fork),
-    arrayText(handlers),
+    column(handlers, ({ handler }) => handler),
+    column(handlers, ({ low }) => low ?? lowestKey),
     leaseMs,
   ]);
   const results = completions.map((): SettleResult => "settled");
@@ -141,5 +143,5 @@ SELECT * FROM ${schema}.complete(
   $1, $2::text[], $3::text[], $4::bigint[], $5::json, $6::boolean[], $7::text[], $8::boolean[], $9::text[],
   $10::int[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bigint[], $16::timestamptz[],
   $17::int[], $18::boolean[], $19::text[], $20::text[], $21::int[], $22::bigint[], $23::bigint[], $24::text[], $25::text[],
-  $26::text[], $27)`,
+  $26::text[], $27::bigint[], $28)`,
 );

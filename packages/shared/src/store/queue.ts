@@ -13,7 +13,7 @@ export interface ClaimSlots {
   /** Whether it is called in a transaction of Floxy's database, so that an attempt that fails has no effect. */
   readonly transactional?: boolean;
   /** A priority key before which no ready step is looked for; by default all are. */
-  readonly low?: number;
+  readonly low?: number | undefined;
 }
 
 /** The parameters of {@link claim}. */
@@ -87,7 +87,7 @@ export const claim = verb(
 );
 
 /** No key is lower. */
-const lowestKey = "-9223372036854775808";
+export const lowestKey = "-9223372036854775808";
 
 const claimStatement: Statement = statement(
   "claim",

@@ -87,16 +87,19 @@ export class Attempt {
    * the attempt is given up. Never rejects.
    */
   run(): Promise<AttemptResult> {
-    return new Promise((resolve) => this.#run(resolve));
+    const { input } = this.step;
+    if (this.#interruption !== undefined) return Promise.resolve(this.#interruption);
+    // Told to stop before it began: given back without a call, so that the attempt does not count.
+    if (this.#isAborted) return Promise.resolve({ kind: "released" });
+    if ("error" in input) {
+      return Promise.resolve({ kind: "failed", error: input.error, retryable: false, called: false });
+    }
+    const { value } = input;
+    return new Promise((resolve) => this.#run(value, resolve));
   }
 
   // The first result stands, as a promise keeps the first value that it is given.
-  #run(resolve: (result: AttemptResult) => void): void {
-    const { input } = this.step;
-    if (this.#interruption !== undefined) return resolve(this.#interruption);
-    // Told to stop before it began: given back without a call, so that the attempt does not count.
-    if (this.#isAborted) return resolve({ kind: "released" });
-    if ("error" in input) return resolve({ kind: "failed", error: input.error, retryable: false, called: false });
+  #run(input: unknown, resolve: (result: AttemptResult) => void): void {
     const timeoutMs = timeoutMsOf(this.step);
     const startedAt = performance.now();
     const timer = setTimeout(() => this.giveUp(timeoutError(this.leased, timeoutMs)), Math.min(timeoutMs, maxTimerMs));
@@ -105,7 +108,7 @@ export class Attempt {
       resolve(result);
     };
     this.#interrupt = end;
-    this.#call = this.#invoke(input.value, timeoutMs).then((result) => {
+    this.#call = this.#invoke(input, timeoutMs).then((result) => {
       // A handler that kept the process busy was too late as well, although the timer could not say so.
       const isLate = performance.now() - startedAt > timeoutMs;
       end(isLate ? interrupted(timeoutError(this.leased, timeoutMs), this.#isCalled) : result);

@@ -3,6 +3,7 @@ import { createGraphCache } from "@floxy/shared";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { defineHandler } from "../handler/contract.ts";
 import { Claimer } from "./claimer.ts";
+import { Horizon } from "./horizon.ts";
 import { Running } from "./running.ts";
 import { attemptOf, createLog, fakeDatabase, leasedStep, resolvedStep, task, turns } from "./testing/steps.ts";
 
@@ -42,6 +43,7 @@ const setUp = (concurrency = 4) => {
     workerId: "test",
     leaseMs: 30_000,
     pollIntervalMs: 1_000,
+    horizon: new Horizon(),
     onLeased(resolved) {
       for (const step of resolved.steps) {
         const attempt = attemptOf(work, resolvedStep({ leased: step.leased }));

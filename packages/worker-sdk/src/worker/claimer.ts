@@ -10,6 +10,7 @@ import { setImmediate as macrotask } from "node:timers/promises";
 import type { LeasedStep } from "@floxy/shared";
 import { claim, FloxyError, isTransient } from "@floxy/shared";
 import { retryTransient } from "../calls/retry.ts";
+import type { Horizon } from "./horizon.ts";
 import type { Resolved, ResolverOptions } from "./resolver.ts";
 import { resolveLeased } from "./resolver.ts";
 import type { Offer, Running } from "./running.ts";
@@ -20,6 +21,7 @@ export interface ClaimerOptions extends ResolverOptions {
   readonly workerId: string;
   readonly leaseMs: number;
   readonly pollIntervalMs: number;
+  readonly horizon: Horizon;
   /** Takes the steps that were leased. `leaseUntil` is on the clock of `performance.now()`. */
   readonly onLeased: (resolved: Resolved, leaseUntil: number) => void;
 }
@@ -108,9 +110,16 @@ export class Claimer {
     this.#awaitsSlot = true;
     if (handlers.length === 0) return this.#looked(false);
     // Taken before the statement is sent, so that it can only be earlier than the database's own time.
-    const leaseUntil = performance.now() + leaseMs;
+    const beganAt = performance.now();
+    const leaseUntil = beganAt + leaseMs;
     const limit = Math.min(offer.limit, batchLimit);
-    const leased = await claim(db, { handlers, limit, transactionalLimit, workerId, leaseMs });
+    const { horizon } = this.#options;
+    const isShort = horizon.isShort;
+    const ranges = isShort ? handlers.map((one) => ({ ...one, low: horizon.low(one.handler) })) : handlers;
+    const leased = await claim(db, { handlers: ranges, limit, transactionalLimit, workerId, leaseMs });
+    horizon.looked(leased, performance.now() - beganAt, isShort);
+    // A short look that found nothing says little.
+    if (isShort && leased.length === 0) this.#arrived = true;
     const mayBeMore = mayHaveLeft(offer, limit, leased);
     this.#awaitsSlot = mayBeMore || offer.isPartial;
     if (leased.length > 0) {

@@ -4,6 +4,7 @@
  */
 import type { AttemptResult, Database, Graph, GraphCache, LeasedStep, ResolvedStep } from "@floxy/shared";
 import { buildGraph, resolveInputs, toStepError } from "@floxy/shared";
+import pLimit from "p-limit";
 import { retryTransient } from "../calls/retry.ts";
 import type { Logger } from "../handler/context.ts";
 
@@ -66,6 +67,9 @@ export const resolveLeased = async (
   }
 };
 
+/** How many steps are resolved each for itself at the same time. */
+const aloneLimit = 4;
+
 // One of them is at fault. Each for itself, so that the others can run.
 const resolveAlone = async (
   options: ResolverOptions,
@@ -78,7 +82,8 @@ const resolveAlone = async (
     options.logger.error({ error, instanceId: only.instanceId, step: only.node }, "the step cannot be called");
     return { steps: [], returned: [unusable(only, error)] };
   }
-  const alone = await Promise.all(leased.map((step) => resolveLeased(options, [step], until)));
+  const limit = pLimit(aloneLimit);
+  const alone = await Promise.all(leased.map((step) => limit(() => resolveLeased(options, [step], until))));
   return { steps: alone.flatMap(({ steps }) => steps), returned: alone.flatMap(({ returned }) => returned) };
 };
 

@@ -1,6 +1,9 @@
 /** The steps that a worker runs just now: how many more it can take, and which leases they hold. */
+
+import type { Take } from "@floxy/shared";
 import type { AnyHandlerImplementation } from "../handler/implementation.ts";
 import type { Attempt } from "./attempt.ts";
+import type { Horizon } from "./horizon.ts";
 
 /** What a look at the queue may take. */
 export interface Offer {
@@ -15,8 +18,8 @@ export interface Offer {
 
 /** What may be taken in place of attempts that end. */
 export interface Wishes {
-  /** All handlers that the worker has. */
-  readonly handlers: readonly string[];
+  /** All handlers that the worker has, and from which key on steps may wait for them. */
+  readonly handlers: Take["handlers"];
   /** Takes one of the slots that become free for a step of this handler; `false` if there is none. */
   readonly wants: (handler: string) => boolean;
 }
@@ -101,7 +104,7 @@ export class Running {
   }
 
   /** What may be taken in place of attempts whose handlers have ended: as many steps, in their slots. */
-  wishes(ended: readonly { readonly handler: string }[]): Wishes {
+  wishes(ended: readonly { readonly handler: string }[], horizon: Pick<Horizon, "low">): Wishes {
     let free = ended.length;
     const freed = new Map<string, number>();
     for (const { handler } of ended) freed.set(handler, (freed.get(handler) ?? 0) + 1);
@@ -116,7 +119,8 @@ export class Running {
       freed.set(name, left - 1);
       return true;
     };
-    return { handlers: [...this.#handlers.keys()], wants };
+    const handlers = [...this.#handlers.keys()].map((handler) => ({ handler, low: horizon.low(handler) }));
+    return { handlers, wants };
   }
 
   /** Takes a slot. */

@@ -24,6 +24,7 @@ import { Attempt } from "./attempt.ts";
 import { Claimer } from "./claimer.ts";
 import { drain } from "./drain.ts";
 import type { WorkerHealth } from "./health.ts";
+import { Horizon } from "./horizon.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { listenFor } from "./listening.ts";
 import type { ResolvedWorkerOptions, WorkerOptions } from "./options.ts";
@@ -90,6 +91,7 @@ export class Worker {
     this.#running = new Running(handlers, resolved.concurrency, resolved.transactionalConcurrency);
     const onHints = (hints: Hints): void => this.#publish(hints);
     const graphs = createGraphCache();
+    const horizon = new Horizon();
     const resolver = { db, graphs, logger, random };
     const onResolved = ({ steps, returned }: Resolved, leaseUntil: number): void => {
       for (const step of steps) this.#accept(step, leaseUntil);
@@ -102,7 +104,7 @@ export class Worker {
       random,
       onHints,
       leaseMs,
-      wishes: (settled) => (this.#stopped === undefined ? this.#running.wishes(settled) : undefined),
+      wishes: (settled) => (this.#stopped === undefined ? this.#running.wishes(settled, horizon) : undefined),
       onTaken: async (leased, leaseUntil) =>
         onResolved(await resolveLeased(resolver, leased, { leaseUntil, signal: this.#claimer.stopping }), leaseUntil),
     });
@@ -119,6 +121,7 @@ export class Worker {
       db,
       random,
       graphs,
+      horizon,
       running: this.#running,
       onLeased: onResolved,
     });

@@ -170,7 +170,7 @@ CREATE FUNCTION {{schema}}.complete(
   r_parent integer[], r_node text[], r_status text[], r_side text[], r_from text[], r_due_ms bigint[], r_due_at timestamptz[],
   e_parent integer[], e_take boolean[], e_node text[], e_handler text[], e_priority integer[], e_delay_ms bigint[],
   e_timeout_ms bigint[], e_from text[], e_fork text[],
-  p_handlers text[], p_lease_ms bigint
+  p_handlers text[], p_low bigint[], p_lease_ms bigint
 ) RETURNS TABLE (result text, place integer, token bigint, priority integer, run integer, key bigint)
 LANGUAGE plpgsql
 SET enable_seqscan = off
@@ -363,9 +363,10 @@ BEGIN
     INTO v_key FROM unnest(e_parent, e_priority, e_delay_ms) AS e(parent, priority, delay_ms);
     IF true = ANY (e_take) AND NOT EXISTS (SELECT FROM {{schema}}.pause) THEN
       SELECT min(w.key) INTO v_best
-      FROM unnest(p_handlers) AS h(handler)
+      FROM unnest(p_handlers, p_low) AS h(handler, low)
       CROSS JOIN LATERAL (
-        SELECT q.key FROM {{schema}}.queue q WHERE q.handler = h.handler AND q.state = 'ready' ORDER BY q.key LIMIT 1
+        SELECT q.key FROM {{schema}}.queue q WHERE q.handler = h.handler AND q.state = 'ready' AND q.key >= h.low
+        ORDER BY q.key LIMIT 1
       ) w;
       SELECT array_agg(CASE WHEN e.take AND v_live[e.parent] AND e.delay_ms = 0 AND (v_best IS NULL OR e.key <= v_best)
                             THEN nextval('{{schema}}.moment') END)
