@@ -59,12 +59,14 @@ const setUp = (concurrency = 4) => {
       claimer.slotFreed();
     }
   };
+  const limits = () => asked.filter(({ name }) => name === "claim").map(({ values }) => values[5]);
   const claims = () => asked.filter(({ name }) => name === "claim").length;
   const fill = (count: number, handler = "work") =>
     queue.push(...Array.from({ length: count }, () => leasedStep({ handler })));
   return {
     claimer,
     claims,
+    limits,
     queue,
     fill,
     free,
@@ -144,6 +146,18 @@ it("asks nothing while all slots are taken", async () => {
   claimer.workArrived();
   await turns();
   expect(claims()).toBe(1);
+  await claimer.stop();
+});
+
+it("takes fewer steps at a time when their payloads are large", async () => {
+  const { claimer, queue, running, free, limits } = setUp(500);
+  queue.push(...Array.from({ length: 500 }, () => leasedStep({ value: "x".repeat(1_048_576) })).slice(0, 20));
+  claimer.start();
+  await turns();
+  free(running.attempts.size);
+  claimer.workArrived();
+  await turns();
+  expect(limits()).toEqual([500, 16]);
   await claimer.stop();
 });
 

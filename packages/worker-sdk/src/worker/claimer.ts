@@ -29,6 +29,9 @@ export interface ClaimerOptions extends ResolverOptions {
 /** The most steps that one statement leases. */
 const batchLimit = 500;
 
+/** About how many bytes of payload one statement should bring: a worker's memory must not depend on what others pass on. */
+const batchBytes = 16 * 1_048_576;
+
 /** Leases steps for a worker until it is stopped. */
 export class Claimer {
   readonly #options: ClaimerOptions;
@@ -41,6 +44,8 @@ export class Claimer {
   #awaitsSlot = false;
   #wake: (() => void) | undefined;
   #lastLookAt = performance.now();
+  /** The payload of a step, in characters, as far as it is known. */
+  #meanBytes = 1;
 
   constructor(options: ClaimerOptions) {
     this.#options = options;
@@ -112,12 +117,13 @@ export class Claimer {
     // Taken before the statement is sent, so that it can only be earlier than the database's own time.
     const beganAt = performance.now();
     const leaseUntil = beganAt + leaseMs;
-    const limit = Math.min(offer.limit, batchLimit);
+    const limit = Math.min(offer.limit, batchLimit, Math.max(1, Math.floor(batchBytes / this.#meanBytes)));
     const { horizon } = this.#options;
     const isShort = horizon.isShort;
     const ranges = isShort ? handlers.map((one) => ({ ...one, low: horizon.low(one.handler) })) : handlers;
     const leased = await claim(db, { handlers: ranges, limit, transactionalLimit, workerId, leaseMs });
     horizon.looked(leased, performance.now() - beganAt, isShort);
+    this.#weigh(leased);
     // A short look that found nothing says little.
     if (isShort && leased.length === 0) this.#arrived = true;
     const mayBeMore = mayHaveLeft(offer, limit, leased);
@@ -128,6 +134,13 @@ export class Claimer {
     // Compensations come first, so when all common slots are taken more of them can wait only behind one of their kind.
     const isEndedByCompensation = leased.at(-1)?.lane === "compensation" && running.offer().handlers.length > 0;
     return this.#looked(mayBeMore && (running.free > 0 || isEndedByCompensation));
+  }
+
+  // Payloads are often alike, so what came last says what comes next. It forgets large ones slowly.
+  #weigh(leased: readonly LeasedStep[]): void {
+    if (leased.length === 0) return;
+    const bytes = leased.reduce((sum, { value, output }) => sum + value.length + (output?.length ?? 0), 0);
+    this.#meanBytes = Math.max(bytes / leased.length, 0.8 * this.#meanBytes, 1);
   }
 
   #looked(mayBeMore: boolean): boolean {
