@@ -26,6 +26,9 @@ export interface Notifier {
   close(): Promise<void>;
 }
 
+/** How many times as long it rests when there is always something to tell. */
+const busyFactor = 4;
+
 /** The most items kept for a channel; beyond it, everybody is told to look at everything. */
 const itemLimit = 1_000;
 
@@ -69,10 +72,13 @@ export const createNotifier = ({ db, minIntervalMs = 20, onError }: NotifierOpti
   // One statement at a time, so a slow database collects more hints and not more statements.
   const run = async (): Promise<void> => {
     await Promise.resolve(); // What the same tick still has to tell goes along.
+    let intervalMs = minIntervalMs;
     while (collected.size > 0) {
       const sentAt = performance.now();
       await send();
-      if (!closed) await rest(Math.max(0, minIntervalMs - (performance.now() - sentAt)));
+      if (!closed) await rest(Math.max(0, intervalMs - (performance.now() - sentAt)));
+      // Each wakes all who listen. While there is always something to tell, nobody who works needs to hear it at once.
+      intervalMs = Math.min(2 * intervalMs, busyFactor * minIntervalMs);
     }
     running = undefined;
   };

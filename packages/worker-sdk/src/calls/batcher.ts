@@ -20,6 +20,11 @@ export interface BatcherOptions<Item, Result> {
    * after it: they have a turn of the event loop for it.
    */
   readonly returns?: boolean;
+  /**
+   * How many calls must wait for a second batch to be sent beside the one that is under way, so that one is put together
+   * while the other is carried out. By default there is never more than one.
+   */
+  readonly besideAt?: number;
 }
 
 /** Collects calls into batches. */
@@ -41,7 +46,9 @@ interface Entry<Item, Result> {
 /** Makes a batcher. */
 export const createBatcher = <Item, Result>(options: BatcherOptions<Item, Result>): Batcher<Item, Result> => {
   const waiting = new Set<Entry<Item, Result>>();
+  const { besideAt = Number.POSITIVE_INFINITY } = options;
   let pumping: Promise<void> | undefined;
+  let beside: Promise<void> | undefined;
 
   const take = (): Entry<Item, Result>[] => {
     const batch: Entry<Item, Result>[] = [];
@@ -66,12 +73,22 @@ export const createBatcher = <Item, Result>(options: BatcherOptions<Item, Result
     pumping = undefined;
   };
 
+  const pumpBeside = async (): Promise<void> => {
+    while (waiting.size >= besideAt) await runBatch(options.run, take());
+    beside = undefined;
+  };
+
+  const begin = (): void => {
+    if (pumping === undefined) pumping = pump();
+    else if (waiting.size >= besideAt) beside ??= pumpBeside();
+  };
+
   return {
     add(item, signal) {
       return new Promise<Result>((resolve, reject) => {
         if (signal === undefined) {
           waiting.add({ item, resolve, reject });
-          pumping ??= pump();
+          begin();
           return;
         }
         if (signal.aborted) return reject(signal.reason);
@@ -93,7 +110,7 @@ export const createBatcher = <Item, Result>(options: BatcherOptions<Item, Result
         };
         signal.addEventListener("abort", drop, { once: true });
         waiting.add(entry);
-        pumping ??= pump();
+        begin();
       });
     },
     drop(item, error) {
@@ -106,7 +123,7 @@ export const createBatcher = <Item, Result>(options: BatcherOptions<Item, Result
     async close(error) {
       for (const { reject } of waiting) reject(error);
       waiting.clear();
-      await pumping;
+      await Promise.all([pumping, beside]);
     },
   };
 };

@@ -12,7 +12,7 @@ const work = defineHandler<unknown, unknown>({ name: "work" }).implement(() => n
 const single = defineHandler<unknown, unknown>({ name: "single" }).implement(() => null, { concurrency: 1 });
 
 /** A claimer before a queue that the test fills. */
-const setUp = (concurrency = 4) => {
+const setUp = (concurrency = 4, isListening = false) => {
   const queue: LeasedStep[] = [];
   let failure: Error | undefined;
   const { db, asked } = fakeDatabase({
@@ -44,6 +44,7 @@ const setUp = (concurrency = 4) => {
     leaseMs: 30_000,
     pollIntervalMs: 1_000,
     horizon: new Horizon(),
+    isListening: () => isListening,
     onLeased(resolved) {
       for (const step of resolved.steps) {
         const attempt = attemptOf(work, resolvedStep({ leased: step.leased }));
@@ -96,6 +97,37 @@ it("an idle worker looks once a second at most", async () => {
   }
   expect(claims()).toBeGreaterThanOrEqual(55);
   expect(claims()).toBeLessThanOrEqual(61);
+  await claimer.stop();
+});
+
+it("an idle worker that hears of work looks half as often", async () => {
+  const { claimer, claims } = setUp(4, true);
+  claimer.start();
+  for (let second = 0; second < 60; second++) {
+    await turns();
+    await vi.advanceTimersByTimeAsync(1_000);
+  }
+  expect(claims()).toBeGreaterThanOrEqual(29);
+  expect(claims()).toBeLessThanOrEqual(31);
+  await claimer.stop();
+});
+
+it("looks again soon where there was work, and less and less often when no more comes", async () => {
+  const { claimer, claims, fill } = setUp();
+  fill(1);
+  claimer.start();
+  await turns();
+  expect(claims()).toBe(1);
+  for (const [ms, expected] of [
+    [5, 2],
+    [10, 3],
+    [20, 4],
+    [40, 5],
+  ] as const) {
+    await vi.advanceTimersByTimeAsync(ms);
+    await turns();
+    expect(claims()).toBe(expected);
+  }
   await claimer.stop();
 });
 

@@ -21,6 +21,8 @@ export interface ClaimerOptions extends ResolverOptions {
   readonly workerId: string;
   readonly leaseMs: number;
   readonly pollIntervalMs: number;
+  /** Whether notifications of work arrive; then it looks half as often. */
+  readonly isListening: () => boolean;
   readonly horizon: Horizon;
   /** Takes the steps that were leased. `leaseUntil` is on the clock of `performance.now()`. */
   readonly onLeased: (resolved: Resolved, leaseUntil: number) => void;
@@ -28,6 +30,9 @@ export interface ClaimerOptions extends ResolverOptions {
 
 /** The most steps that one statement leases. */
 const batchLimit = 500;
+
+/** How long it rests after a look that found something, in milliseconds; after each that finds nothing twice as long. */
+const shortestRestMs = 5;
 
 /** About how many bytes of payload one statement should bring: a worker's memory must not depend on what others pass on. */
 const batchBytes = 16 * 1_048_576;
@@ -44,6 +49,8 @@ export class Claimer {
   #awaitsSlot = false;
   #wake: (() => void) | undefined;
   #lastLookAt = performance.now();
+  /** How long it rests next. Where there was work more often follows, whether anybody says so or not. */
+  #restMs = Number.POSITIVE_INFINITY;
   /** The payload of a step, in characters, as far as it is known. */
   #meanBytes = 1;
 
@@ -124,6 +131,7 @@ export class Claimer {
     const leased = await claim(db, { handlers: ranges, limit, transactionalLimit, workerId, leaseMs });
     horizon.looked(leased, performance.now() - beganAt, isShort);
     this.#weigh(leased);
+    if (leased.length > 0) this.#restMs = shortestRestMs;
     // A short look that found nothing says little.
     if (isShort && leased.length === 0) this.#arrived = true;
     const mayBeMore = mayHaveLeft(offer, limit, leased);
@@ -149,8 +157,12 @@ export class Claimer {
   }
 
   #idle(): Promise<void> {
+    const { pollIntervalMs, isListening, random } = this.#options;
+    const longest = isListening() ? 2 * pollIntervalMs : pollIntervalMs;
+    const rest = Math.min(this.#restMs, longest);
+    this.#restMs = 2 * rest;
     // A fifth more of the interval is random, so that idle workers do not look all at once.
-    const interval = this.#options.pollIntervalMs * (1 + 0.2 * this.#options.random());
+    const interval = rest * (1 + 0.2 * random());
     return new Promise((resolve) => {
       const timer = setTimeout(() => this.#wake?.(), interval);
       this.#wake = () => {

@@ -18,8 +18,8 @@ export interface WorkerOptions {
   /** How long a lease lasts unless it is extended, in milliseconds: how long others wait for a worker that died. Default 30,000. */
   readonly leaseMs?: number | undefined;
   /**
-   * How long the queue is not looked at when nobody says that there is work, in milliseconds; up to a fifth more is added
-   * at random. Default 1,000.
+   * How long the queue is not looked at when there was no work, and nobody says that there is, in milliseconds; up to a
+   * fifth more is added at random, and it is twice as long while notifications arrive. Default 1,000.
    */
   readonly pollIntervalMs?: number | undefined;
   /** How long {@link Worker.stop} lets running handlers finish before it aborts them, in milliseconds. Default 20,000. */

@@ -122,6 +122,7 @@ export class Worker {
       random,
       graphs,
       horizon,
+      isListening: () => this.#listener?.connected ?? false,
       running: this.#running,
       onLeased: onResolved,
     });
