@@ -27,7 +27,12 @@ export default defineConfig({
         test: {
           ...common,
           name: "unit",
-          include: ["packages/*/src/**/*.test.ts", "examples/*/src/**/*.test.ts", "scripts/**/*.test.mjs"],
+          include: [
+            "packages/*/src/**/*.test.ts",
+            "examples/*/src/**/*.test.ts",
+            "bench/**/*.test.ts",
+            "scripts/**/*.test.mjs",
+          ],
           testTimeout: 10_000,
           hookTimeout: 30_000,
         },

@@ -14,7 +14,7 @@ import { isTransient } from "../store/database-error.ts";
 import type { Database, Executor } from "../store/executor.ts";
 import type { LeasedStep, LeaseRef } from "../store/queue.ts";
 import type { OnFail, Settlement, SettleParams, SettleResult } from "../store/settle.ts";
-import { mayFreeze, settle } from "../store/settle.ts";
+import { lockLeases, mayFreeze, settle } from "../store/settle.ts";
 import { lockInstances } from "../store/state.ts";
 import type { StepError } from "../vocabulary/error.ts";
 import type { Lane } from "../vocabulary/status.ts";
@@ -285,15 +285,15 @@ const defect = (error: unknown): Pick<Settlement, "verdict" | "error" | "outcome
   outcome: "unknown",
 });
 
-// A repeat locks the instances by a statement before, as a freeze does: in one statement it would wait for the first one to
-// end and then not see what that has written.
-const write = (db: Database, params: SettleParams, isRepeat = false): Promise<SettleResult[]> => {
+const write = (db: Database, params: SettleParams): Promise<SettleResult[]> =>
+  db.transaction((tx) => lockAndSettle(tx, params));
+
+/** Settles what the transaction has not locked yet, each lock by a statement of its own. */
+export const lockAndSettle = async (tx: Executor, params: SettleParams): Promise<SettleResult[]> => {
   const { settlements } = params;
-  if (!isRepeat && !settlements.some(mayFreeze)) return settle(db, params);
-  return db.transaction(async (tx) => {
-    await lockInstances(tx, [...new Set(settlements.map(({ instanceId }) => instanceId))]);
-    return settle(tx, params);
-  });
+  await lockInstances(tx, [...new Set(settlements.map(({ instanceId }) => instanceId))]);
+  await lockLeases(tx, settlements);
+  return settle(tx, params);
 };
 
 // One attempt that cannot be written must not keep the others from being: the batch is halved until it stands alone.
@@ -302,9 +302,9 @@ const settleIsolated = async (
   settlements: readonly Settlement[],
   params: SettleAttemptsParams,
 ): Promise<SettleResult[]> => {
-  const { workerId, onlyExpired = false, isRepeat } = params;
+  const { workerId, onlyExpired = false } = params;
   try {
-    return await write(db, { settlements, workerId, onlyExpired }, isRepeat);
+    return await write(db, { settlements, workerId, onlyExpired });
   } catch (error) {
     if (isTransient(error)) throw error;
     const [only] = settlements;

@@ -73,7 +73,7 @@ export const column = <Row>(rows: readonly Row[], pick: (row: Row) => unknown): 
  * A list as PostgreSQL reads arrays. The driver can do this too, for lists of anything; with some twenty columns for each
  * step that is most of what a worker does, so here it is done for what our columns hold, several times as fast.
  */
-export const arrayText = (values: readonly unknown[]): string => {
+const arrayText = (values: readonly unknown[]): string => {
   let text = "{";
   for (let index = 0; index < values.length; index++) {
     if (index > 0) text += ",";

@@ -58,6 +58,27 @@ export interface SettleParams {
   readonly onlyExpired?: boolean;
 }
 
+/**
+ * Locks what {@link settle} will change: the leases, after their instances were locked. So that statement finds every row as
+ * its snapshot shows it. A freeze must see what was queued while it waited; and a row that changed meanwhile would be
+ * evaluated anew, within a statement that reads partitioned tables, which PostgreSQL 18.4 does not always survive.
+ */
+export const lockLeases = verb(
+  "lockLeases",
+  async (db: Executor, leases: readonly Pick<Settlement, "instanceId" | "node">[]): Promise<void> => {
+    await db.query(lockLeasesStatement, columns(leases, ["instanceId", "node"]));
+  },
+);
+
+const lockLeasesStatement: Statement = statement(
+  "lock_leases",
+  (schema) => `
+SELECT count(*)::int AS locked FROM unnest($1::text[], $2::text[]) AS s(instance_id, node)
+CROSS JOIN LATERAL (
+  SELECT FROM ${schema}.queue q WHERE q.instance_id = s.instance_id AND q.node = s.node FOR UPDATE
+) q`,
+);
+
 /** Whether a settlement can fail its instance: the step failed for good, or a condition after it could not be decided. */
 export const mayFreeze = ({ verdict, onFail, advance }: Settlement): boolean =>
   (verdict === "failed" && onFail === "freeze") ||
@@ -67,8 +88,7 @@ export const mayFreeze = ({ verdict, onFail, advance }: Settlement): boolean =>
  * Writes results and all that follows from them, in one statement. Answers one result per settlement, in order.
  * Repeating a call whose answer was lost is safe: the same token is recognised and answered `settled`.
  *
- * If one of them {@link mayFreeze}, call it in a transaction that has locked the instances by a statement before: a
- * freeze takes back what waits in the queue, and must see what was queued while it waited for the instance.
+ * Call it in a transaction that has locked the instances, and then the leases, by statements before: see {@link lockLeases}.
  */
 export const settle = verb("settle", async (db: Executor, params: SettleParams): Promise<SettleResult[]> => {
   const { settlements, workerId, onlyExpired = false } = params;
@@ -281,10 +301,17 @@ noted AS (
   WHERE NOT again AND (lane = 'compensation' OR NOT live OR verdict <> 'completed' OR review)
 ),
 repeated AS (
-  SELECT s.ordinal FROM settlement s JOIN ${schema}.step t ON t.instance_id = s.instance_id AND t.node = s.node AND t.token = s.token
+  SELECT s.ordinal FROM settlement s
+  CROSS JOIN LATERAL (
+    SELECT FROM ${schema}.step t WHERE t.instance_id = s.instance_id AND t.node = s.node AND t.token = s.token OFFSET 0
+  ) t
   WHERE NOT $27::boolean
   UNION
-  SELECT s.ordinal FROM settlement s JOIN ${schema}.queue q ON q.instance_id = s.instance_id AND q.node = s.node AND q.last_token = s.token
+  SELECT s.ordinal FROM settlement s
+  CROSS JOIN LATERAL (
+    SELECT FROM ${schema}.queue q
+    WHERE q.instance_id = s.instance_id AND q.node = s.node AND q.last_token = s.token OFFSET 0
+  ) q
   WHERE NOT $27::boolean
 ),
 told AS (

@@ -1,9 +1,9 @@
 /** The steps that a worker runs just now: how many more it can take, and which leases they hold. */
 
-import type { Take } from "@floxy/shared";
 import type { AnyHandlerImplementation } from "../handler/implementation.ts";
 import type { Attempt } from "./attempt.ts";
 import type { Horizon } from "./horizon.ts";
+import type { Wishes } from "./wishes.ts";
 
 /** What a look at the queue may take. */
 export interface Offer {
@@ -14,14 +14,6 @@ export interface Offer {
   readonly transactionalLimit: number | undefined;
   /** Whether handlers without a free slot were left out: the look then says nothing about their steps. */
   readonly isPartial: boolean;
-}
-
-/** What may be taken in place of attempts that end. */
-export interface Wishes {
-  /** All handlers that the worker has, and from which key on steps may wait for them. */
-  readonly handlers: Take["handlers"];
-  /** Takes one of the slots that become free for a step of this handler; `false` if there is none. */
-  readonly wants: (handler: string) => boolean;
 }
 
 interface Wait {

@@ -17,7 +17,7 @@ import type { Batcher } from "../calls/batcher.ts";
 import { createBatcher, fulfilled } from "../calls/batcher.ts";
 import { retryTransient } from "../calls/retry.ts";
 import type { Logger } from "../handler/context.ts";
-import type { Wishes } from "./running.ts";
+import type { Wishes } from "./wishes.ts";
 
 /** An attempt with its result, and whom to tell if another attempt can follow at once. */
 export interface SettledAttempt extends FinishedAttempt {

@@ -277,17 +277,3 @@ SELECT count(*)::integer,
         FROM {{schema}}.setting WHERE name = 'history_span')
 FROM {{schema}}.history_partition
 $function$;
-
--- The planner counts every partition, though a statement touches one, and so thinks that compiling pays. It takes a
--- hundred times as long as the statement. These are the functions that the way of each step is.
-DO $compile$
-DECLARE
-  v_function regprocedure;
-BEGIN
-  FOR v_function IN
-    SELECT oid FROM pg_proc WHERE pronamespace = to_regnamespace('{{schema}}') AND 'plan_cache_mode=force_generic_plan' = ANY (proconfig)
-  LOOP
-    EXECUTE format('ALTER FUNCTION %s SET jit = off', v_function);
-  END LOOP;
-END
-$compile$;
