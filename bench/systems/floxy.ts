@@ -14,7 +14,7 @@ import type { Client, Payload, Probe, Scenario, Session, Site, System } from "./
 import { io, payloadOf } from "./system.ts";
 
 /** How many handlers a worker has in flight. The only thing that is tuned. */
-export const concurrency = 1_000;
+export const concurrency = 3_000;
 
 /** How many workflows one call of `startMany` takes: a thousand, or as many as make eight megabytes. */
 const importBatchOf = ({ payloadBytes }: Scenario): number =>

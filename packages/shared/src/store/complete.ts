@@ -63,11 +63,11 @@ export const complete = verb("complete", async (db: Executor, params: CompletePa
   const steps = order.map((index) => completions[index] as Completion);
   const records: object[] = [];
   const enqueued: Enqueued[] = [];
-  for (const [index, { advance, take }] of steps.entries()) {
+  for (const [index, { instanceId, advance, take }] of steps.entries()) {
     if (advance === null) continue;
     for (const record of advance.records) records.push({ parent: index + 1, ...toRow(record) });
     for (const [place, step] of advance.enqueue.entries()) {
-      enqueued.push({ parent: index + 1, place, step, take: take[place] ?? false });
+      enqueued.push({ parent: index + 1, instanceId, place, step, take: take[place] ?? false });
     }
   }
   const answers = await db.query<Answer>(completeStatement, [
@@ -79,7 +79,7 @@ export const complete = verb("complete", async (db: Executor, params: CompletePa
     column(steps, ({ advance }) => advance?.finished != null),
     column(steps, ({ advance }) => advance?.finished?.outputFrom),
     ...columns(records as Record<string, unknown>[], recordKeys),
-    ...columns(enqueued, ["parent", "take"]),
+    ...columns(enqueued, ["parent", "instanceId", "take"]),
     column(enqueued, ({ step }) => step.node),
     column(enqueued, ({ step }) => step.handler),
     column(enqueued, ({ step }) => step.priority),
@@ -113,6 +113,7 @@ interface Enqueued {
   /** Which step it follows, counted from 1, and its place among those that do. */
   readonly parent: number;
   readonly place: number;
+  readonly instanceId: string;
   readonly step: Enqueue;
   readonly take: boolean;
 }
@@ -142,6 +143,6 @@ const completeStatement: Statement = statement(
 SELECT * FROM ${schema}.complete(
   $1, $2::text[], $3::text[], $4::bigint[], $5::json, $6::boolean[], $7::text[], $8::boolean[], $9::text[],
   $10::int[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bigint[], $16::timestamptz[],
-  $17::int[], $18::boolean[], $19::text[], $20::text[], $21::int[], $22::bigint[], $23::bigint[], $24::text[], $25::text[],
-  $26::text[], $27::bigint[], $28)`,
+  $17::int[], $18::text[], $19::boolean[], $20::text[], $21::text[], $22::int[], $23::bigint[], $24::bigint[], $25::text[],
+  $26::text[], $27::text[], $28::bigint[], $29)`,
 );

@@ -29,7 +29,7 @@ export interface ClaimerOptions extends ResolverOptions {
 }
 
 /** The most steps that one statement leases. */
-const batchLimit = 500;
+const batchLimit = 1_000;
 
 /** How long it rests after a look that found something, in milliseconds; after each that finds nothing twice as long. */
 const shortestRestMs = 5;

@@ -44,7 +44,7 @@ export interface SettlerOptions {
 }
 
 /** The most results that are written in one statement, and the most characters of outputs in it. */
-const batchLimit = { maxItems: 500, maxWeight: 8 * 1_048_576, besideAt: 250 } as const;
+const batchLimit = { maxItems: 1_000, maxWeight: 8 * 1_048_576, besideAt: 500 } as const;
 
 const written = fulfilled<void>(undefined);
 

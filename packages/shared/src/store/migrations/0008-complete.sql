@@ -16,7 +16,7 @@ CREATE FUNCTION {{schema}}.complete(
   p_worker text, p_instance text[], p_node text[], p_token bigint[], p_output json, p_review boolean[], p_joins text[],
   p_finish boolean[], p_output_from text[],
   r_parent integer[], r_node text[], r_status text[], r_side text[], r_from text[], r_due_ms bigint[], r_due_at timestamptz[],
-  e_parent integer[], e_take boolean[], e_node text[], e_handler text[], e_priority integer[], e_delay_ms bigint[],
+  e_parent integer[], e_instance text[], e_take boolean[], e_node text[], e_handler text[], e_priority integer[], e_delay_ms bigint[],
   e_timeout_ms bigint[], e_from text[], e_fork text[],
   p_handlers text[], p_low bigint[], p_lease_ms bigint
 ) RETURNS TABLE (result text, place integer, token bigint, priority integer, run integer, key bigint)
@@ -223,15 +223,15 @@ BEGIN
     END IF;
     INSERT INTO {{schema}}.queue (instance_id, node, lane, handler, state, priority, key, ready_at, epoch, timeout_ms,
                                   input_from, run, fork, attempt, token, worker_id, leased_at, lease_until)
-    SELECT p_instance[e.parent], e.node, 'forward', e.handler,
+    SELECT e.instance_id, e.node, 'forward', e.handler,
            CASE WHEN e.token IS NOT NULL THEN 'leased' WHEN e.delay_ms > 0 THEN 'delayed' ELSE 'ready' END,
            coalesce(e.priority, v_priority[e.parent]), e.key, v_now + e.delay_ms * interval '1 ms', v_epoch[e.parent],
            e.timeout_ms, e.input_from, v_run[e.parent], e.fork,
            CASE WHEN e.token IS NULL THEN 0 ELSE 1 END, e.token, CASE WHEN e.token IS NOT NULL THEN p_worker END,
            CASE WHEN e.token IS NOT NULL THEN clock_timestamp() END,
            CASE WHEN e.token IS NOT NULL THEN clock_timestamp() + p_lease_ms * interval '1 ms' END
-    FROM unnest(e_parent, e_node, e_handler, e_priority, e_delay_ms, e_timeout_ms, e_from, e_fork, v_key, v_token)
-      AS e(parent, node, handler, priority, delay_ms, timeout_ms, input_from, fork, key, token)
+    FROM unnest(e_parent, e_instance, e_node, e_handler, e_priority, e_delay_ms, e_timeout_ms, e_from, e_fork, v_key, v_token)
+      AS e(parent, instance_id, node, handler, priority, delay_ms, timeout_ms, input_from, fork, key, token)
     WHERE v_live[e.parent];
     IF v_token IS NOT NULL THEN
       RETURN QUERY
