@@ -75,6 +75,16 @@ bothStores("completing a step", (bench) => {
     expect((await story(bench.db, two)).at(-1)).toBe("step.completed b");
   });
 
+  it("writes nothing under a token that is not the row's any more", async () => {
+    const instanceId = await start(bench.db, ["a"]);
+    const { a } = await lease(bench.db);
+    await settleAll(bench.db, [result(a, { verdict: "released", output: null })]);
+    const again = (await lease(bench.db)).a;
+    expect((await completeAll(bench.db, [completed(a)])).results).toEqual(["lost"]);
+    expect(await stepOf(bench.db, instanceId, "a")).toBeUndefined();
+    expect((await completeAll(bench.db, [completed(again)])).results).toEqual(["settled"]);
+  });
+
   it("adopts it when the instance was frozen since: nothing follows, and somebody looks", async () => {
     const instanceId = await start(bench.db, ["a", "b"]);
     const { a } = await lease(bench.db);
@@ -117,6 +127,13 @@ bothStores("a branch that arrives at a join that needs all", (bench) => {
     expect(await noted(bench.db)).toEqual([]);
     expect(await completeAll(bench.db, [completed(b, { advance: arrives })])).toMatchObject({ noted: true });
     expect(await noted(bench.db)).toEqual([instanceId]);
+  });
+
+  it("is noted although steps of no fork, or of another, are left in the queue", async () => {
+    const { instanceId, a, b } = await begin();
+    for (const step of [queued("x"), queued("y", { fork: "g" })]) await enqueue(bench.db, instanceId, step);
+    await completeAll(bench.db, [completed(a, { advance: arrives })]);
+    expect(await completeAll(bench.db, [completed(b, { advance: arrives })])).toMatchObject({ noted: true });
   });
 
   it("is noted once for all that arrive together, and not while what follows one of them is queued", async () => {

@@ -2,11 +2,12 @@ import { describe, expect, it } from "vitest";
 import { createBatcher, fulfilled, rejected } from "./batcher.ts";
 
 /** A batcher whose batches come back when the test says so. */
-const controlled = (options: { maxItems?: number; maxWeight?: number } = {}) => {
+const controlled = (options: { maxItems?: number; maxWeight?: number; besideAt?: number } = {}) => {
   const batches: { items: readonly number[]; back: () => void; fail: (error: unknown) => void }[] = [];
   const batcher = createBatcher<number, number>({
     maxItems: options.maxItems ?? 100,
     ...(options.maxWeight !== undefined && { maxWeight: options.maxWeight }),
+    ...(options.besideAt !== undefined && { besideAt: options.besideAt }),
     weigh: (item) => item,
     run: (items) =>
       new Promise((resolve, reject) => {
@@ -28,6 +29,21 @@ describe("createBatcher", () => {
     expect(batches.map(({ items }) => items)).toEqual([[1], [2, 3]]);
     batches[1]?.back();
     expect(await Promise.all(results)).toEqual([10, 20, 30]);
+  });
+
+  it("sends a second batch beside the first when enough calls wait for it, and no third", async () => {
+    const { batcher, batches } = controlled({ besideAt: 3, maxItems: 3 });
+    const results = [1, 2, 3, 4, 5, 6, 7, 8].map((item) => batcher.add(item));
+    expect(batches.map(({ items }) => items)).toEqual([[1], [2, 3, 4]]);
+    batches[1]?.back();
+    await results[3];
+    await Promise.resolve();
+    expect(batches.map(({ items }) => items)).toEqual([[1], [2, 3, 4], [5, 6, 7]]);
+    const closed = batcher.close(new Error("closed"));
+    await expect(results[7]).rejects.toThrow("closed");
+    for (const batch of [batches[0], batches[2]]) batch?.back();
+    await closed;
+    expect(await Promise.all(results.slice(0, 7))).toEqual([10, 20, 30, 40, 50, 60, 70]);
   });
 
   it("sends all calls of a turn together when it gathers", async () => {

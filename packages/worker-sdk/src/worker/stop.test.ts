@@ -1,3 +1,4 @@
+import type { NodeJson } from "@floxy/shared";
 import pg from "pg";
 import { afterEach, expect, it, vi } from "vitest";
 import { codeOf, eventually } from "../client/testing/database.ts";
@@ -72,14 +73,34 @@ it("gives back, uncounted, what a claim that was under way leased while it stopp
   expect(types).toEqual(["instance.started", "step.leased", "step.released"]);
 });
 
+it("gives back, uncounted, what was leased with a result that was being written while it stopped", async () => {
+  const { url, makeWorker, run, query, client } = await createSite();
+  const [work, next] = [heldHandler("work"), heldHandler("next")];
+  const worker = makeWorker([work.implementation, next.implementation], { drainMs: 5_000 });
+  await worker.start();
+  const instanceId = await run([task(thrice), { ...task(thrice), name: "after", handler: "next" } as NodeJson]);
+  const call = await work.called();
+  const connection = await holdClaims(url, query);
+  call.resolve("done");
+  await connection.blocked();
+  const stopping = worker.stop();
+  await connection.release();
+  await stopping;
+  await query("DROP TRIGGER gate ON floxy.queue");
+  expect(next.calls).toEqual([]);
+  expect(await query(inTheQueue)).toEqual([{ state: "ready", attempt: 0, lease_until: null }]);
+  const types = (await client.events(instanceId)).map(({ type }) => type);
+  expect(types).toEqual(["instance.started", "step.leased", "step.completed", "step.leased", "step.released"]);
+});
+
 type Query = Awaited<ReturnType<typeof createSite>>["query"];
 
-/** Makes every claim wait. */
+/** Makes wait what leases a step. */
 const holdClaims = async (url: string, query: Query) => {
-  await query(`CREATE FUNCTION wait_for_gate() RETURNS trigger LANGUAGE plpgsql AS $$
+  await query(`CREATE OR REPLACE FUNCTION wait_for_gate() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN PERFORM pg_advisory_xact_lock_shared(4711); RETURN NEW; END $$`);
   await query(
-    `CREATE TRIGGER gate BEFORE UPDATE ON floxy.queue FOR EACH ROW WHEN (NEW.state = 'leased') EXECUTE FUNCTION wait_for_gate()`,
+    `CREATE TRIGGER gate BEFORE INSERT OR UPDATE ON floxy.queue FOR EACH ROW WHEN (NEW.state = 'leased') EXECUTE FUNCTION wait_for_gate()`,
   );
   const holder = new pg.Client({ connectionString: url });
   await holder.connect();
