@@ -1,8 +1,12 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import type { InstanceRow } from "../store/instance.ts";
+import { getInstances } from "../store/instance.ts";
+import type { LeasedStep } from "../store/queue.ts";
 import { lockInstances } from "../store/state.ts";
 import { eventually, sql } from "../store/testing/database.ts";
 import { noHints } from "./hints.ts";
 import { settleAttempts } from "./settle.ts";
+import { insertStarts, prepareStart } from "./start.ts";
 import { takeOverExpired } from "./takeover.ts";
 import { done, failed, fork, Stand, task } from "./testing/stand.ts";
 
@@ -247,6 +251,26 @@ describe("a compensation", () => {
       y0: "rolled_back",
       last: "rolled_back",
     });
+  });
+});
+
+describe("what follows a step", () => {
+  it("is leased to the worker that has a slot for it; of what it has none for others are told", async () => {
+    const first = await stand.start([task("a"), task("b")]);
+    const { definitionName } = (await getInstances(stand.db, [first]))[0] as InstanceRow;
+    const again = await prepareStart(stand.db, stand.graphs, { definitionName, input: {} });
+    await insertStarts(stand.db, [again], noHints());
+    const leased = await stand.leaseAll();
+    expect(leased.map(({ node }) => node)).toEqual(["a", "a"]);
+    const graph = await stand.graphs.get(stand.db, definitionName, null);
+    const attempts = leased.map((one) => ({ ...one, graph, result: done, leased: one }));
+    const [hints, taken] = [noHints(), [] as LeasedStep[]];
+    let slots = 1;
+    const take = { handlers: [], wants: () => slots-- > 0, leaseMs: 1_000, taken };
+    await settleAttempts(stand.db, { attempts, workerId: "w", random: () => 0, hints, take });
+    expect(taken).toMatchObject([{ node: "b", attempt: 1 }]);
+    expect([...hints.ready]).toEqual(["h"]);
+    expect((await stand.leaseAll()).map(({ node }) => node)).toEqual(["b"]);
   });
 });
 

@@ -136,18 +136,20 @@ const completeAll = async (
   const { results, taken, noted, ready } = written;
   if (noted) hints.review = true;
   for (const handler of ready) hints.ready.add(handler);
-  const isTaken = new Set<Enqueue>();
+  // By place: what follows a step can be one and the same object for all instances.
+  const isTaken = new Set<string>();
   for (const { completion, place, ...lease } of taken) {
     const { settlement, attempt } = decided[completion] as Decided;
     const step = settlement.advance?.enqueue[place];
     if (step === undefined || attempt.leased === undefined) continue;
-    isTaken.add(step);
+    isTaken.add(`${completion} ${place}`);
     take?.taken.push(successor(attempt.leased, settlement.output, step, lease));
   }
   for (const [index, { settlement }] of decided.entries()) {
     const { instanceId, advance } = settlement;
     if (results[index] !== "settled" || advance === null) continue;
-    hintAdvance(hints, instanceId, { ...advance, enqueue: advance.enqueue.filter((step) => !isTaken.has(step)) });
+    const enqueue = advance.enqueue.filter((_, place) => !isTaken.has(`${index} ${place}`));
+    hintAdvance(hints, instanceId, { ...advance, enqueue });
   }
   return sayWhyLost(db, decided, results, params);
 };
