@@ -132,7 +132,7 @@ export class Claimer {
     horizon.looked(leased, performance.now() - beganAt, isShort);
     this.#weigh(leased);
     if (leased.length > 0) this.#restMs = shortestRestMs;
-    // A short look that found nothing says little.
+    // A short look that found nothing says little; a full one follows at once.
     if (isShort && leased.length === 0) this.#arrived = true;
     const mayBeMore = mayHaveLeft(offer, limit, leased);
     this.#awaitsSlot = mayBeMore || offer.isPartial;

@@ -30,6 +30,13 @@ it("after a slow look they begin at the last key of each handler, for half a sec
   expect(horizon.low("a")).toBeUndefined();
 });
 
+it("a short look that found nothing is followed by a full one", () => {
+  const { horizon } = setUp();
+  horizon.looked([step("a", 5)], 11, false);
+  horizon.looked([], 1, true);
+  expect(horizon.isShort).toBe(false);
+});
+
 it("a full look forgets where those before had ended", () => {
   const { horizon, pass } = setUp();
   horizon.looked([step("a", 90)], 11, false);

@@ -37,6 +37,7 @@ export class Horizon {
     // A full look begins anew: what it has found first is the first that there was.
     if (!wasShort) this.#lows.clear();
     for (const { handler, key } of leased) this.#lows.set(handler, Math.max(key, this.#lows.get(handler) ?? key));
+    if (wasShort && leased.length === 0) this.#shortUntil = Number.NEGATIVE_INFINITY;
     if (!wasShort && tookMs > slowMs) this.#shortUntil = this.#now() + shortForMs;
   }
 }
