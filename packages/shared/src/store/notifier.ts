@@ -26,14 +26,14 @@ export interface Notifier {
   close(): Promise<void>;
 }
 
-/** How many times as long it rests when there is always something to tell. */
-const busyFactor = 4;
+/** How many times as long it rests at most, when there is always something to tell. */
+const busyFactor = 20;
 
 /** The most items kept for a channel; beyond it, everybody is told to look at everything. */
 const itemLimit = 1_000;
 
 /** Makes a notifier. */
-export const createNotifier = ({ db, minIntervalMs = 20, onError }: NotifierOptions): Notifier => {
+export const createNotifier = ({ db, minIntervalMs = 2, onError }: NotifierOptions): Notifier => {
   const schema = unquoteIdentifier(db.schema);
   const collected = new Map<Channel, Set<string>>();
   let running: Promise<void> | undefined;

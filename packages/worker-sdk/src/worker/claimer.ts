@@ -174,13 +174,16 @@ export class Claimer {
   }
 }
 
+/** A claim that leases so many may have left some: with many handlers it does not look on until it has all that it may take. */
+const manySteps = 100;
+
 /** Whether the look took all that it could of anything, so that there may be more. */
 const mayHaveLeft = (
   { handlers, transactionalLimit }: Offer,
   limit: number,
   leased: readonly LeasedStep[],
 ): boolean => {
-  if (leased.length >= limit) return true;
+  if (leased.length >= Math.min(limit, manySteps)) return true;
   const transactional = new Set(handlers.filter((one) => one.transactional).map(({ handler }) => handler));
   const inTransactions = leased.filter(({ handler }) => transactional.has(handler)).length;
   if (transactionalLimit !== undefined && inTransactions >= transactionalLimit) return true;

@@ -79,7 +79,8 @@ BEGIN
           SELECT head.key FROM head WHERE known.key IS NULL OR head.key <= known.key ORDER BY head.key LIMIT p_limit
         ) b
       ) best;
-      EXIT WHEN v_found >= p_limit;
+      -- Half is enough: looking on costs more than another claim.
+      EXIT WHEN 2 * v_found >= p_limit;
       IF v_known IS NULL THEN
         v_high := NULL;
         EXIT;
@@ -113,7 +114,7 @@ BEGIN
     ) c;
     v_ids := coalesce(v_ids, '{}') || coalesce(v_more, '{}');
     -- Rows before the last key may be locked by another worker just now. What comes after them is as good.
-    EXIT WHEN v_high IS NULL OR cardinality(v_ids) >= p_limit OR p_transactional_limit IS NOT NULL;
+    EXIT WHEN v_high IS NULL OR 2 * cardinality(v_ids) >= v_found OR p_transactional_limit IS NOT NULL;
     v_high := NULL;
     SELECT array_agg(w.slots - (SELECT count(*) FROM unnest(v_own) AS o WHERE o = w.handler)::integer ORDER BY w.place)
     INTO v_slots FROM unnest(p_handlers, p_slots) WITH ORDINALITY AS w(handler, slots, place);
