@@ -49,7 +49,8 @@ const ready = (depth: number, label: string): Variant => ({
       started += single.count + 1;
       let ms = 0;
       for (let index = 0; index < stretches; index++) {
-        const left = started - Math.floor(called / 3);
+        // A workflow that was begun counts as gone: what is left of it would be too little.
+        const left = started - Math.ceil(called / 3);
         if (left < depth) await enqueue(depth - left);
         ms += await stretchOf(calls);
       }
