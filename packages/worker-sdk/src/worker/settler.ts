@@ -2,7 +2,7 @@
  * Settling: results are written as soon as a connection is free, and all that came in meanwhile go together. So batches
  * are of one when the worker is idle, and grow by themselves under load; no timer is involved.
  */
-import type { Database, FinishedAttempt, Hints, LeasedStep } from "@floxy/shared";
+import type { Database, FinishedAttempt, Hints, LeasedStep, SettleResult } from "@floxy/shared";
 import {
   FloxyError,
   isFloxyError,
@@ -137,11 +137,14 @@ export class Settler {
     const take = wished && { ...wished, leaseMs, taken };
     // Taken before the statement is sent, so that it can only be earlier than the database's own time.
     const leaseUntil = performance.now() + leaseMs;
-    const results =
+    const settle = async (): Promise<SettleResult[]> =>
       only?.isInDoubt === true
         ? [await db.transaction((tx) => settleWithin(tx, only, { workerId, hints, random }))]
-        : await settleAttempts(db, { attempts, workerId, hints, random, isRepeat, take });
-    if (taken.length > 0) void this.#untilOver(onTaken(taken, leaseUntil));
+        : settleAttempts(db, { attempts, workerId, hints, random, isRepeat, take });
+    // What was leased with results that are written is ours, also when the others could not be written.
+    const results = await settle().finally(() => {
+      if (taken.length > 0) void this.#untilOver(onTaken(taken, leaseUntil));
+    });
     for (const [index, attempt] of attempts.entries()) {
       if (results[index] === "lost") logger.warn(fieldsOf(attempt), "the lease was lost; the result was refused");
       else if (results[index] === "settled" && isReadyAgain(attempt)) hints.ready.add(attempt.handler);
