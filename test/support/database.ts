@@ -16,7 +16,14 @@ export const createTestDatabase = async (serverUrl: string): Promise<TestDatabas
   await onServer(serverUrl, `CREATE DATABASE ${name}`);
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;
-  return { url: url.href, drop: () => onServer(serverUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) };
+  return {
+    url: url.href,
+    async drop() {
+      // A pool that has ended may still be saying goodbye; to be cut off then is an error that nobody hears.
+      await onServer(serverUrl, goodbyes(name));
+      await onServer(serverUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+    },
+  };
 };
 
 const onServer = async (serverUrl: string, sql: string): Promise<void> => {
@@ -28,3 +35,13 @@ const onServer = async (serverUrl: string, sql: string): Promise<void> => {
     await client.end();
   }
 };
+
+/** Waits until nobody is connected to a database, for a second at most. */
+const goodbyes = (name: string): string => `DO $$
+BEGIN
+  FOR look IN 1..100 LOOP
+    PERFORM pg_stat_clear_snapshot();
+    EXIT WHEN NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = '${name}');
+    PERFORM pg_sleep(0.01);
+  END LOOP;
+END $$`;
