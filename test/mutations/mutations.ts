@@ -30,8 +30,8 @@ export const mutations: readonly Mutation[] = [
     name: "fence",
     removes: "a result is accepted without the current token",
     file: "packages/shared/src/store/settle.ts",
-    find: "AND q.node = s.node AND q.token = s.token\n  WHERE NOT $27",
-    replace: "AND q.node = s.node\n  WHERE NOT $27",
+    find: "AND q.node = l.node AND q.token = l.token",
+    replace: "AND q.node = l.node",
     tests: ["packages/shared/src/engine/settle.test.ts", "test/conformance/contract"],
   },
   {
@@ -40,7 +40,7 @@ export const mutations: readonly Mutation[] = [
     file: "packages/shared/src/store/settle.ts",
     find: "(l.status = 'running' AND l.epoch = q.epoch) AS live",
     replace: "(l.status IN ('running', 'rolling_back', 'cancelling')) AS live",
-    tests: ["packages/shared/src/engine/settle.test.ts", "packages/shared/src/engine/operate"],
+    tests: ["packages/shared/src/engine/operate", "test/conformance/contract"],
   },
   {
     name: "adoption",
@@ -49,7 +49,7 @@ export const mutations: readonly Mutation[] = [
     find: "CASE WHEN known = 'happened' THEN 'completed' WHEN pauses",
     replace:
       "CASE WHEN known = 'happened' AND NOT live THEN 'skipped' WHEN known = 'happened' THEN 'completed' WHEN pauses",
-    tests: ["packages/shared/src/engine/settle.test.ts", "test/defects/s27-freeze.test.ts"],
+    tests: ["test/conformance/contract"],
   },
   {
     name: "fence-short",
