@@ -3,7 +3,7 @@ import type { LeasedStep, ResolvedStep } from "@floxy/shared";
 import { retryPolicyOf, taskOf } from "@floxy/shared";
 import type { CompensationContext, Logger } from "../handler/context.ts";
 
-/** Makes the context of one attempt. What few handlers ask for is made when they do: the signal, the logger, the output. */
+/** Makes the context of one attempt. What few handlers ask for is made when they do: the signal and the logger. */
 export const contextOf = (step: ResolvedStep, signal: () => AbortSignal, logger: Logger): CompensationContext => {
   const { leased, graph } = step;
   const { instanceId, node, lane, attempt } = leased;
