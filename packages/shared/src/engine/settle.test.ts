@@ -274,6 +274,17 @@ describe("what follows a step", () => {
   });
 });
 
+describe("a result that stands twice in one call", () => {
+  it("comes to an end and is written once", async () => {
+    const id = await stand.start([task("a")]);
+    const leased = (await stand.lease()).get("a");
+    await stand.settle([leased, done], [leased, done]).catch(() => {});
+    expect((await stand.story(id)).filter((line) => line === "step.completed a").length).toBeLessThanOrEqual(1);
+    await stand.settle([leased, done]);
+    expect(await stand.view(id)).toMatchObject({ status: "completed" });
+  });
+});
+
 describe("a result that is sent again because its answer was lost", () => {
   it("is answered as settled, also while the first sending still waits for the instance, and nothing is told as refused", async () => {
     const id = await stand.start([task("a"), task("b")]);

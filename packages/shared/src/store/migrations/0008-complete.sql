@@ -84,13 +84,15 @@ BEGIN
     v_left := v_left - v_deleted;
     EXIT WHEN v_left = 0;
     -- Only the extension of a lease can have changed these rows meanwhile, and that has moved them.
-    SELECT array_agg(q.id) INTO STRICT v_queue_ids
+    SELECT array_agg(q.id) INTO v_queue_ids
     FROM unnest(p_instance, p_node, p_token) AS s(instance_id, node, token)
     CROSS JOIN LATERAL (
       SELECT q.ctid AS id FROM {{schema}}.queue q
       WHERE q.instance_id = s.instance_id AND q.node = s.node AND q.token = s.token
       OFFSET 0
     ) q;
+    -- Never for ever: should they be gone all the same, or one be given twice, the caller settles the long way.
+    IF v_queue_ids IS NULL THEN RAISE EXCEPTION 'leases to be completed are gone'; END IF;
   END LOOP;
 
   -- In its first run an instance has no row yet of a step that completes; where it has, because a person had it called
